@@ -22,7 +22,7 @@ class ReportSettings(Section):
     10
     """
 
-    title: str = "Customer journeys"
+    title: str = Field(default="Customer journeys", description="the title of the site")
     site: str = Field("site", description="folder the report is published to, relative to journeys.toml")
     window: str | None = Field(
         None, description="time a journey has to the goal; by default 30d, or the journey gap where that is shorter"
@@ -45,7 +45,9 @@ class ReportSettings(Section):
     first_day: date | None = Field(None, description="only journeys that begin from this day")
     last_day: date | None = Field(None, description="only journeys that begin up to this day")
     trend_window: str = Field("7d", description="time to the goal in the weekly trend")
-    segments: tuple[str, ...] = Field((), description="columns by which every stage is broken down")
+    segments: tuple[str, ...] = Field(
+        (), description="columns by which every stage is broken down; a segment is segment:NAME, personas are persona"
+    )
     explore: tuple[str, ...] = Field(
         (), max_length=2, description="columns of [report] segments that the Explore page filters by, at most two"
     )
@@ -57,13 +59,14 @@ class ReportSettings(Section):
     flow_top: int = Field(6, ge=2, le=8, description="touchpoints shown per position; the rest is 'Other'")
     collapse: bool = Field(False, description="consecutive repeats of a touchpoint are merged in all path charts")
     stage_goals: dict[str, str] = Field({}, description="what customers want at a stage, for the journey map")
-    pages: tuple[PageName, ...] = PAGES
+    pages: tuple[PageName, ...] = Field(default=PAGES, description="the pages to build")
     static: bool = Field(
         False, description="also write report_static.html, one page without scripts, for mail and archives"
     )
     files: bool = Field(
         False, description="also write charts as PNG and SVG, numbers as Parquet, report.pdf and report_static.html"
     )
+    maturity: bool = Field(True, description="Trust has the card of maturity, where maturity.toml has answers")
     keep: int = Field(10, ge=1, description="reports kept in the site's runs folder, the newest included")
 
     @field_validator("timezone")

@@ -9,10 +9,11 @@ const status = (window.journeys = {drawn: 0, errors: [], times: {}, views});
 
 // Datasets are stored as columns, each distinct text once, which takes a third of the size of rows. Sentences are stored
 // as templates (`like`): texts, and the columns whose texts belong between them. Indexes into a short list are stored as
-// one character each.
+// one character each. Columns that repeat are stored once, in data.shared.
 const INDEX_CHARACTERS = [...Array(92).keys()].map((n) => String.fromCharCode(35 + n)).filter((c) => c !== '<' && c !== '\\').join('');
 const indexesOf = (at) => typeof at === 'string' ? [...at].map((c) => INDEX_CHARACTERS.indexOf(c)) : at;
-function rowsOf(columns) {
+function rowsOf(stored) {
+  const columns = Object.fromEntries(Object.entries(stored).map(([field, column]) => [field, '$' in column ? data.shared[column.$] : column]));
   const sentence = (pieces, i) => pieces.map((piece) => Array.isArray(piece) ? valuesOf(columns[piece[0]])[i] : piece).join('');
   const known = new Map();
   const valuesOf = (column) => known.get(column) || known.set(column, unpacked(column)).get(column);
@@ -106,16 +107,16 @@ for (const chart of charts) {
     chart, {subtree: true, childList: true, attributes: true, attributeFilter: ['role']});
 }
 
-// Adds a button that clears the selection of a chart with controls; it is visible while something is selected.
+// Adds a button that clears the selections of a chart with controls; it is visible while something is selected.
 function clearable(element, view) {
   const control = element.querySelector('.vega-bind');
-  if (!control) return;
+  const stores = Object.keys(view.getState({data: (name) => /_store$/.test(name), signals: () => false}).data);
+  if (!control || !stores.length) return;
   const button = document.createElement('button');
   button.type = 'button';
   button.className = 'clear';
   button.textContent = 'Clear choice';
   control.parentElement.append(button);
-  const stores = Object.keys(view.getState({data: (name) => /_store$/.test(name), signals: () => false}).data);
   const update = () => { button.hidden = !stores.some((name) => view.data(name).length); };
   for (const name of stores) view.addDataListener(name, update);
   update();

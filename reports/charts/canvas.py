@@ -17,6 +17,20 @@ NARROW: Final = 316
 PAPER: Final = 702
 """Width of a chart on an A4 sheet, in pixels of 96 an inch: 210 mm without its margins."""
 Row = Mapping[str, Any]
+
+
+class Layers(alt.TopLevelMixin, alt.TopLevelLayerSpec):
+    """Charts over one another in one view. Unlike `alt.LayerChart` it takes the charts as they are, without copies."""
+
+
+class Below(alt.TopLevelMixin, alt.TopLevelVConcatSpec):
+    """Charts below one another, taken as they are."""
+
+
+class Beside(alt.TopLevelMixin, alt.TopLevelHConcatSpec):
+    """Charts beside one another, taken as they are."""
+
+
 Align = Literal["left", "center", "right"]
 
 
@@ -83,13 +97,10 @@ class Canvas:
         marked = chart_of(kept).mark_point(style=style, shape=shape, size=size, filled=True, opacity=1)
         return cast("alt.Chart", marked.encode(self.x(), self.y(), tooltip=tooltip, description=alt.Description("d:N")))
 
-    def layered(self, layers: Sequence[alt.Chart], description: str) -> alt.LayerChart:
-        """All marks as one chart, with its description for screen readers.
-
-        Made in one call: each method of a chart copies every layer several times.
-        """
-        return alt.LayerChart(
-            layer=layers,
+    def layered(self, layers: Sequence[alt.Chart], description: str) -> Layers:
+        """All marks as one chart, with its description for screen readers."""
+        return Layers(
+            layer=list(layers),
             width=self.width,
             height=self.height,
             description=description,

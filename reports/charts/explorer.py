@@ -7,12 +7,14 @@ cells. Rows without a week correct the sum of their group, or of all journeys, a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import altair as alt
 import polars as pl
 
-from reports.charts.canvas import chart_of
+from reports.charts.canvas import Below, Beside, Layers, chart_of
+from reports.charts.time.marks import release_days
 from reports.questions.cube import Cube
 from reports.words.numbers import NARROW, shown_name
 
@@ -67,13 +69,15 @@ PHONE = Room(
 )
 
 
-def explorer(cube: Cube, names: tuple[str, ...], min_customers: int, room: Room = WIDE) -> Chart:
-    """Bars by each dimension, the funnel of the selection, and its conversion over time."""
+def explorer(
+    cube: Cube, names: tuple[str, ...], min_customers: int, room: Room = WIDE, releases: pl.DataFrame | None = None
+) -> Below:
+    """Bars by each dimension, the funnel of the selection, and its conversion over time, with the days of releases."""
     steps = [shown_name(step) for step in cube.steps]
     data = chart_of(_rows(cube))
     picks = [_pick(name) for name in ("a", "b")[: len(names)]]
     brush = alt.selection_interval(name="period", encodings=["x"], mark=alt.BrushConfig(fillOpacity=0.12))
-    goal = alt.param(
+    goal = alt.VariableParameter(
         name="goal",
         value=f"n{len(steps)}",
         bind=alt.binding_select(
@@ -92,21 +96,25 @@ def explorer(cube: Cube, names: tuple[str, ...], min_customers: int, room: Room 
         )
     high = sum(ROW * len(_order(cube, field)) for field in ("a", "b")[: len(names)]) + (len(names) - 1) * 2 * SPACING
     step = STEP if room.stacked else min(max(STEP, high / len(steps)), 1.5 * STEP)
-    funnel = _funnel(data, steps, [*picks, brush], min_customers, room).properties(height=step * len(steps))
     picked = data
     for pick in picks:
         picked = picked.transform_filter(pick)
-    weekly = _weekly(picked, cube, brush, min_customers, room)
-    whole: Chart
+    funnel = _funnel(_folded(picked.transform_filter(brush), steps), _folded(data, steps), steps, min_customers, room)
+    funnel.height = step * len(steps)
+    weekly = _weekly(picked, cube, brush, min_customers, room, marks=_releases(cube, releases))
+    parts: list[Layers | Beside]
     if room.stacked:
-        whole = alt.vconcat(*sides, funnel, weekly, spacing=SPACING)
+        parts, spacing = [*sides, funnel, weekly], SPACING
     else:
-        whole = alt.vconcat(alt.hconcat(alt.vconcat(*sides, spacing=SPACING), funnel, spacing=40), weekly, spacing=26)
-    described = (
-        f"Conversion by {' and '.join(names)} and time; choose groups and weeks to see the funnel of a selection."
+        parts, spacing = [Beside(hconcat=[Below(vconcat=sides, spacing=SPACING), funnel], spacing=40), weekly], 26
+    return Below(
+        vconcat=parts,
+        spacing=spacing,
+        params=[goal],
+        resolve=alt.Resolve(scale=alt.ScaleResolveMap(x="independent", y="independent")),
+        description=f"Conversion by {' and '.join(names)} and time; "
+        "choose groups and weeks to see the funnel of a selection.",
     )
-    whole.params = [*whole.params, goal.param]  # `add_params` copies every part several times
-    return whole.resolve_scale(x="independent", y="independent").properties(description=described)
 
 
 def _rows(cube: Cube) -> list[dict[str, Any]]:
@@ -163,7 +171,7 @@ def _order(cube: Cube, field: str) -> list[str]:
     return list(dict.fromkeys(shown_name(value) for value in sizes[field]))
 
 
-def _bars(base: Chart, name: str, order: list[str], own: alt.Parameter, room: Room) -> Chart:
+def _bars(base: Chart, name: str, order: list[str], own: alt.Parameter, room: Room) -> Layers:
     """Conversion by the groups of one dimension; a click on a bar chooses it."""
     field = own.name.removeprefix("pick_")
     y = alt.Y(
@@ -189,13 +197,14 @@ def _bars(base: Chart, name: str, order: list[str], own: alt.Parameter, room: Ro
     whisker = base.mark_rule(style="ci", aria=False).encode(alt.X("low:Q", scale=across), y, alt.X2("high:Q"))
     share = base.mark_text(style="label-strong", align="right", aria=False)
     many = base.mark_text(style="label-muted", align="right", aria=False)
-    return alt.layer(
+    layers = [
         bars.add_params(own),
         whisker,
         share.encode(x=alt.value(room.side + room.share), y=y, text=alt.Text("t:N")),
         many.encode(x=alt.value(room.side + room.many), y=y, text=alt.Text("many:N")),
         *_heads([(room.side + room.share, "Conversion"), (room.side + room.many, "Customers")]),
-    ).properties(width=room.side, height=ROW * len(order), title=alt.Title(name, offset=20))
+    ]
+    return Layers(layer=layers, width=room.side, height=ROW * len(order), title=alt.Title(name, offset=20))
 
 
 def _names(room: Room) -> alt.Axis:
@@ -213,11 +222,7 @@ def _heads(columns: list[tuple[int, str]]) -> list[Chart]:
     ]
 
 
-def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], min_customers: int, room: Room) -> Chart:
-    chosen = data
-    for pick in picks:
-        chosen = chosen.transform_filter(pick)
-    selection, everyone = _folded(chosen, steps), _folded(data, steps)
+def _funnel(selection: Chart, everyone: Chart, steps: list[str], min_customers: int, room: Room) -> Layers:
     enough = selection.transform_filter(f"datum.base>={min_customers}")
     x = alt.X("p:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1]))
     y = alt.Y("stage:N", title=None, scale=alt.Scale(domain=steps, paddingInner=0.35), axis=_names(room))
@@ -241,7 +246,7 @@ def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], min_custo
         layers.append(text.encode(x=alt.value(room.funnel + at), y=y, text=alt.Text(f"{field}:N")))
     layers += _heads([(room.funnel + at, head) for _, at, _, head in room.columns])
     title = alt.Title("Funnel of the selection (tick: all journeys)", offset=20)
-    return alt.layer(*layers).properties(width=room.funnel, title=title)
+    return Layers(layer=layers, width=room.funnel, title=title)
 
 
 def _folded(chosen: Chart, steps: list[str]) -> Chart:
@@ -269,7 +274,9 @@ def _quoted(text: str) -> str:
     return "'" + "".join(f"\\u{ord(c):04x}" if c in "'\\\"<>\n" else c for c in text) + "'"
 
 
-def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, min_customers: int, room: Room) -> Chart:
+def _weekly(
+    chosen: Chart, cube: Cube, brush: alt.Parameter, min_customers: int, room: Room, *, marks: list[Chart]
+) -> Layers:
     base = _rated(chosen.transform_filter("isValid(datum.start)"), ["start"], len(cube.steps), min_customers)
     x = alt.X(
         "start:T",
@@ -290,13 +297,38 @@ def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, min_customers: int,
     ]
     period = "week" if cube.weeks == 1 else f"{cube.weeks} weeks"
     title = f"Conversion by {period} of entry: drag to choose"
-    return alt.layer(
+    layers = [
         base.mark_area(style="band", aria=False)
         .encode(x, alt.Y("low:Q", title=None), alt.Y2("high:Q"))
         .add_params(brush),
         base.mark_line(style="line-primary", aria=False).encode(x, y),
         base.mark_point(style="dot", filled=True, size=45, opacity=1).encode(x, y, tooltip=tip),
-    ).properties(width=room.weeks, height=130, title=alt.Title(title, offset=6))
+        *marks,
+    ]
+    return Layers(layer=layers, width=room.weeks, height=130, title=alt.Title(title, offset=6))
+
+
+def _releases(cube: Cube, releases: pl.DataFrame | None) -> list[Chart]:
+    """Dashed lines on the days of releases, with their names on hover; none where none is in the weeks."""
+    starts = cube.cells["start"].drop_nulls()
+    if starts.is_empty():
+        return []
+    first, last = starts.min(), starts.max()
+    assert isinstance(first, date) and isinstance(last, date)
+    days = [
+        {"day": f"{each['day']:%Y-%m-%d}", "t_name": each["label"], "d": f"Released {each['day']}: {each['label']}"}
+        for each in release_days(releases, first, last)  # the axis ends where the newest period begins
+    ]
+    if not days:
+        return []
+    tip = [alt.Tooltip("day:T", title="Day", format="%-d %b %Y"), alt.Tooltip("t_name:N", title="Released")]
+    x, marks = alt.X("day:T", title=None), chart_of(days)
+    return [
+        marks.mark_rule(style="ref", aria=False).encode(x),
+        marks.mark_point(style="dot-open", shape="triangle-down", size=50, filled=True, opacity=1).encode(
+            x, y=alt.value(0), tooltip=tip, description=alt.Description("d:N")
+        ),
+    ]
 
 
 def _dates(cube: Cube, max_labels: int) -> list[alt.DateTime]:

@@ -1,4 +1,4 @@
-"""Draws charts as SVG without a browser: charts of the report, and a single funnel for other documents."""
+"""Draws charts without a browser, as SVG or PNG: charts of the report, and a single funnel for other documents."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import vl_convert
 
 from expectations.hidden import without_hidden
 from reports.charts import fonts
-from reports.charts.theme import VEGA_LITE, Spec, config
+from reports.charts.theme import VEGA_LITE, Spec, config, specification
 from reports.privacy.stages import publishable_stages
 
 
@@ -26,6 +26,13 @@ def drawing(spec: Spec, name: str = "") -> str:
     )
 
 
+def picture(spec: Spec, scale: float) -> bytes:
+    """The chart as PNG, `scale` pixels a point."""
+    fonts.register_fonts()
+    drawn: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=scale)
+    return drawn
+
+
 def funnel_svg(table: pl.DataFrame, *, least_customers: int = 0, least: int = 30) -> str:
     """Draws the total rows of a table of `analytics.funnel` as SVG.
 
@@ -35,6 +42,5 @@ def funnel_svg(table: pl.DataFrame, *, least_customers: int = 0, least: int = 30
     from reports.charts.stages.funnel import stage_funnel
 
     shown = publishable_stages(table.filter("is_total"), least_customers, least)
-    chart = stage_funnel(shown, None)
     title = {"title": "Shares are estimates (Kaplan-Meier)"} if "at_risk" in table.columns else {}
-    return drawing(chart.to_dict() | title | {"config": config("light")})
+    return drawing(specification(stage_funnel(shown, None)) | title | {"config": config("light")})

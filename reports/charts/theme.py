@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
+from expectations.hidden import shown_throughout
 from reports.charts.fonts import FAMILY
 
 Spec = dict[str, Any]
@@ -134,11 +135,12 @@ MAX_DESCRIPTION: Final = 300
 REST: Final = "The rest is in the table."
 
 
-def specification(chart: alt.LayerChart | alt.VConcatChart, *, checked: bool = False) -> dict[str, Any]:
+def specification(chart: alt.TopLevelMixin, *, checked: bool = False) -> dict[str, Any]:
     """The chart as a Vega-Lite specification without configuration, which is added when it is drawn.
 
-    Its data are named datasets, its description has at most `MAX_DESCRIPTION` characters. `checked` validates it
-    against the schema, which takes as long again.
+    Its data are named datasets, its description has at most `MAX_DESCRIPTION` characters, and no text has a hidden
+    character, such as NUL, of which the library that draws would die. `checked` validates it against the schema, which
+    takes as long again.
     """
     with alt.theme.enable("none"):
         spec: dict[str, Any] = chart.to_dict(validate=checked)
@@ -146,8 +148,8 @@ def specification(chart: alt.LayerChart | alt.VConcatChart, *, checked: bool = F
     for part in (spec, *spec.get("vconcat", ())):
         if "description" in part:
             part["description"] = alternative_text(part["description"])
-    spec["datasets"] = {name: list(rows) for name, rows in spec.get("datasets", {}).items()}
-    return spec
+    shown: dict[str, Any] = shown_throughout({"datasets": {}} | spec)
+    return shown
 
 
 def alternative_text(text: str, most: int = MAX_DESCRIPTION) -> str:

@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Final
 
 import polars as pl
 
-from reports.charts.theme import Spec
+from reports.charts.canvas import PAPER
+from reports.charts.people.measured import Heads, Measured, measured_rows, narrow_measured_rows
+from reports.charts.theme import Spec, specification
 from reports.words.subtitles import State
 from reports.words.tables import Table
 from reports.words.value_cards import ValueCard
@@ -57,6 +59,14 @@ class Part:
             return replace(self, spec=wide(), narrow=narrow(), paper=paper and cache(paper))
         except Exception as error:  # noqa: BLE001 - whatever fails in a chart is told in its card
             return replace(self, state=UNDRAWN, failure=failure_of(self.id, error))
+
+    def drawn_as_rows(self, rows: Sequence[Measured], heads: Heads, described: str) -> Part:
+        """The card with a share and its interval in every row; `described` begins the alternative text."""
+        return self.drawn(
+            lambda: specification(measured_rows(rows, heads, described)),
+            lambda: specification(narrow_measured_rows(rows, heads, described)),
+            lambda: specification(measured_rows(rows, heads, described, PAPER)),
+        )
 
     def paper_spec(self) -> Spec | None:
         """The chart for an A4 sheet; null for a card without a chart."""

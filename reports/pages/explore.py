@@ -36,8 +36,8 @@ def explore_page(answers: Answers, settings: ReportSettings) -> Page | None:
         frame=cube.cells,
         table=tables.cube_table(cube, names),
     ).drawn(
-        lambda: specification(explorer(cube, names, settings.least)),
-        lambda: specification(explorer(cube, names, settings.least, PHONE)),
+        lambda: specification(explorer(cube, names, settings.least, releases=answers.releases)),
+        lambda: specification(explorer(cube, names, settings.least, PHONE, answers.releases)),
     )
     return Page(
         slug="explore",

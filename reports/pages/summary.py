@@ -7,28 +7,34 @@ from reports.charts.stages.act_first import act_first, narrow_act_first
 from reports.charts.stages.funnel import narrow_stage_funnel, stage_funnel
 from reports.charts.theme import specification
 from reports.pages.cards import Page, Part
+from reports.pages.targets import targets_card
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.words import headlines, tables
+from reports.words import headlines, incidents, tables
 from reports.words.numbers import quoted
 from reports.words.problems import problems_headline
 from reports.words.subtitles import all_stages_note, counted_journeys, population, too_few, withheld_note
 from reports.words.value_cards import value_cards
 
-ON_PAPER = 4
+ON_PAPER = 3
 """Problems on the printed summary, which is one sheet."""
 
 
 def summary_page(answers: Answers, settings: ReportSettings) -> Page:
-    """Value cards, where to act first, the stage funnel, and the goals."""
-    cards = problems_card(answers), funnel_card(answers, settings), goals_card(answers, settings)
+    """Value cards, the targets, where to act first, the stage funnel, and the goals."""
+    cards = (
+        targets_card(answers, settings),
+        problems_card(answers),
+        funnel_card(answers, settings),
+        goals_card(answers, settings),
+    )
     return Page(
         slug="summary",
         name="Summary",
         title=headlines.summary_headline(answers.stages, answers.goal, settings.least),
         lede=headlines.summary_lede(answers.stages, answers.window, settings.k, settings.least),
         values=value_cards(answers, settings),
-        notices=headlines.alerts(answers.problems),
+        notices=incidents.notices(answers.incidents),
         parts=tuple(part for part in cards if part is not None),
     )
 
@@ -38,24 +44,24 @@ def problems_card(answers: Answers) -> Part | None:
     frame = answers.problems
     if frame is None:
         return None
-    before = {int(step) + 1: name for step, name in answers.stages.select("step", "name").iter_rows()}
     return Part(
         id="act-first",
         title=problems_headline(frame.row(0, named=True)),
         subtitle=f"{quoted(answers.goal)} that would have come at the usual rate, ranked by the lower end of the "
         "interval. A comparison, no proof; problems overlap and do not add up.",
-        method="Of a group: the journeys that reach the stage before, times how much less often they go on than all "
-        "other "
-        "known groups, times the share of those who reach the stage that reach the goal. Of a fall: the same against "
-        "the group's own share before, moved as the others moved since; on the days on which it was lowest, in tens of "
-        "journeys. Of unusual weeks of all journeys: against the usual share of the weeks before. Only differences "
-        "(Benjamini–Hochberg, 5 %) and falls (2 %) that are clear, and weeks outside their band.",
+        method="Of an incident: cases less than expected by its past on its days, in tens of journeys, times the goals "
+        "of one that goes on. Of a group: the journeys that reach the stage before, times how much less often they go "
+        "on than all other known groups of the same value in another breakdown, the one that leaves least of the "
+        "difference, times the share of those who reach the stage that reach the goal. Of trouble that journeys met: "
+        "the goals that are missing against those alike, as on the page Journey. Only what is clear "
+        "(Benjamini–Hochberg, 5 %). A row of which more than half of the lost journeys lie in another is named "
+        "with it.",
         frame=frame,
-        table=tables.problems_table(frame, before),
+        table=tables.problems_table(frame),
     ).drawn(
-        lambda: specification(act_first(frame, before)),
-        lambda: specification(narrow_act_first(frame, before)),
-        lambda: specification(act_first(frame, before, PAPER, max_rows=ON_PAPER)),
+        lambda: specification(act_first(frame)),
+        lambda: specification(narrow_act_first(frame)),
+        lambda: specification(act_first(frame, PAPER, max_rows=ON_PAPER)),
     )
 
 

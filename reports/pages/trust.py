@@ -7,11 +7,12 @@ import polars as pl
 from reports.charts.canvas import NARROW, PAPER
 from reports.charts.quality.checks import check_strip, narrow_check_strip
 from reports.charts.quality.coverage import coverage_bars
+from reports.charts.quality.maturity import maturity_dots
 from reports.charts.theme import specification
 from reports.pages.cards import Page, Part
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.words import tables
+from reports.words import tables, targets
 from reports.words.numbers import count, day, moment, percent
 from reports.words.subtitles import shown_count
 from reports.words.value_cards import ValueCard
@@ -43,7 +44,8 @@ def trust_page(answers: Answers, settings: ReportSettings) -> Page | None:
         lambda: specification(coverage_bars(linked, WAYS, NARROW)),
         lambda: specification(coverage_bars(linked, WAYS, PAPER)),
     )
-    cards = checks_card(answers), part, refused_card(answers, settings), definitions_card(answers)
+    refused, meanings = refused_card(answers, settings), (definitions_card(answers), owned_card(answers))
+    cards = checks_card(answers), part, refused, *meanings, maturity_card(answers)
     return Page(
         slug="trust",
         name="Trust",
@@ -131,6 +133,50 @@ def definitions_card(answers: Answers) -> Part | None:
         ),
         frame=frame,
         table=tables.definitions_table(answers.definitions),
+    )
+
+
+def owned_card(answers: Answers) -> Part | None:
+    """What segments, journeys and watched funnels mean, as their owners say; null where the report has none."""
+    if not answers.owned:
+        return None
+    unreviewed = sum(not each.reviewed for each in answers.owned)
+    columns = ("name", "kind", "version", "owner", "reviewed", "says")
+    frame = pl.DataFrame(
+        [tuple(getattr(each, name) or None for name in columns) for each in answers.owned],
+        schema={name: pl.Int64 if name == "version" else pl.String for name in columns},
+        orient="row",
+    )
+    return Part(
+        id="owned-definitions",
+        title="Who is responsible for which definition",
+        subtitle="The segments that this report names, the journeys with targets, and the funnels that are watched. "
+        + (
+            f"{unreviewed} of {frame.height} {'has' if unreviewed == 1 else 'have'} no date of review."
+            if unreviewed
+            else ""
+        ),
+        frame=frame,
+        table=targets.owned_table(frame),
+    )
+
+
+def maturity_card(answers: Answers) -> Part | None:
+    """How mature the work on journeys is, as answered, or null where nobody was asked."""
+    frame = answers.maturity
+    if frame is None:
+        return None
+    return Part(
+        id="maturity",
+        title=targets.maturity_headline(frame),
+        subtitle=targets.maturity_detail(frame),
+        method=targets.MATURITY_METHOD,
+        frame=frame.with_columns(pl.col("value", "last").round(4)),
+        table=targets.maturity_table(frame),
+    ).drawn(
+        lambda: specification(maturity_dots(frame)),
+        lambda: specification(maturity_dots(frame, NARROW)),
+        lambda: specification(maturity_dots(frame, PAPER)),
     )
 
 

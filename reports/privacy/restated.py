@@ -51,7 +51,7 @@ def _derive(row: dict[str, Any], previous: dict[str, Any] | None, k: int) -> Non
     if row.get("skipped") is not None:
         row["skipped"] = _rest(row["reached"], row["touched"], k)
     for of in ("entered", "previous"):
-        _reshare(row, f"share_of_{of}", rate(row["reached"], row[of]))
+        reshare(row, f"share_of_{of}", rate(row["reached"], row[of]))
     for name in _AMOUNTS:
         if row.get(name) is not None:
             row[name] = coarse_amount(row[name], row["customers"], k)
@@ -64,7 +64,7 @@ def _rest(whole: int | None, part: int | None, k: int) -> int | None:
     return whole - part if whole == part or whole - part >= k else None
 
 
-def _reshare(row: dict[str, Any], name: str, share: float | None) -> None:
+def reshare(row: dict[str, Any], name: str, share: float | None) -> None:
     """Replaces a share that is shown, with its interval, by one of published counts."""
     if row[name] is None:
         return
@@ -94,7 +94,7 @@ def goals_in_steps(frame: pl.DataFrame | None, steps: Steps) -> pl.DataFrame | N
     if not steps.moved("goals"):
         return frame
     for row in rows:
-        _reshare(row, "goal_rate", _rounded(rate(row["reached"], row["mature"])))
+        reshare(row, "goal_rate", _rounded(rate(row["reached"], row["mature"])))
         row["value"] = coarse_amount(row["value"], row["reached"], steps.k)
     return pl.DataFrame(rows, frame.schema, orient="row")
 
@@ -147,7 +147,7 @@ def weeks_in_steps(frame: pl.DataFrame | None, steps: Steps) -> pl.DataFrame | N
     rows = frame.to_dicts()
     for row in rows:
         table = f"week {row['week']}"
-        of = (row["dimension"], row["segment"], row["step"])
+        of = (row["step"],)
         reached = None if row["share"] is None or not row["previous"] else round(row["share"] * row["previous"])
         previous = steps.count(table, (*of, "previous"), row["previous"])
         part = steps.part(table, (*of, "reached"), reached, row["previous"], previous)
@@ -155,9 +155,8 @@ def weeks_in_steps(frame: pl.DataFrame | None, steps: Steps) -> pl.DataFrame | N
     for row in rows:
         if steps.moved(f"week {row['week']}"):
             row["share"] = _rounded(rate(row["reached"], row["previous"]))
-            for name in ("usual", "low", "high"):
+            for name in ("low", "high"):
                 row[name] = coarse(row[name], row["previous"], steps.k)
-            row["unusual"] = row["unusual"] and row["share"] is not None and row["usual"] is not None
             row["state"] = row["state"] if row["share"] is not None or row["state"] != SHOWN else "withheld"
     return pl.DataFrame([{name: row[name] for name in frame.columns} for row in rows], frame.schema, orient="row")
 

@@ -7,6 +7,7 @@ follows as a difference, and a second member of a group whose total is known. A 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
@@ -141,8 +142,26 @@ def rough_share(part: float, whole: int, k: int) -> float | None:
     >>> rough_share(1244, 1886, 10), rough_share(33, 100, 10), rough_share(20, 40, 10)
     (0.66, 0.3, None)
     """
-    step = next((step for step in (*_FINE, 0.05, 0.1, 0.2) if step * whole >= k), None)
+    step = _rough_step(whole, k)
     return None if step is None else round(round(part / whole / step) * step, 3)
+
+
+def rough_ends(low: float, high: float, whole: int, k: int) -> tuple[float | None, float | None]:
+    """The ends of the interval of such a share, rounded outwards, so that it is no narrower than it was.
+
+    >>> rough_ends(0.643, 0.677, 1886, 10), rough_ends(0.91, 1.0, 100, 10), rough_ends(0.4, 0.6, 40, 10)
+    ((0.64, 0.68), (0.9, 1.0), (None, None))
+    """
+    step = _rough_step(whole, k)
+    if step is None:
+        return None, None
+    ends = (math.floor(round(low / step, 6)) * step, math.ceil(round(high / step, 6)) * step)
+    return round(ends[0], 3), round(min(1.0, ends[1]), 3)
+
+
+def _rough_step(whole: int, k: int) -> float | None:
+    """What such shares are rounded to."""
+    return next((step for step in (*_FINE, 0.05, 0.1, 0.2) if step * whole >= k), None)
 
 
 def to_tens(count: int) -> int:

@@ -1,39 +1,30 @@
-"""Which weekly shares may be published, and which unusual weeks are told together?
+"""Which weekly shares may be published?
 
-A week whose customers are still in their window is *open*: it is not compared with the weeks before it.
+A week whose customers are still in their window is *open*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
-from math import sqrt
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from reports.privacy.rules import coarse_step, small, to_tens
 from reports.privacy.stages import FEW, SHOWN, WITHHELD, Cell, hidden_cells
 
-WEEKS_BEFORE: Final = 8
-MIN_WEEKS: Final = 4
-SPREADS: Final = 4.0
-SPREADS_OF_GROUPS: Final = 4.5
-"""Higher for groups, as more series are tested: where nothing has changed, at most one report in twenty names an
-unusual week (with 3 spreads, one in four did)."""
-
 OPEN: Final = "open"
+ALL: Final = "all"
 SCHEMA: Final = pl.Schema(
     {
-        "dimension": pl.String,
-        "segment": pl.String,
         "step": pl.UInt32,
         "name": pl.String,
         "week": pl.Date,
         "previous": pl.Int64,
         "effect": pl.Float64,
         "share": pl.Float64,
-        "usual": pl.Float64,
         "low": pl.Float64,
         "high": pl.Float64,
         "unusual": pl.Boolean,
@@ -42,17 +33,29 @@ SCHEMA: Final = pl.Schema(
 )
 
 
-SERIES: Final = ("dimension", "segment", "step")
-"""The columns that tell one series of weeks from another."""
+RELEASES: Final = pl.Schema({"day": pl.Date, "name": pl.String, "column": pl.String})
+
+
+def publishable_releases(marks: pl.DataFrame, k: int, zone: ZoneInfo, name_of: Callable[[str], str]) -> pl.DataFrame:
+    """The releases of `analytics.release_marks` that may be shown: `RELEASES`, the oldest first.
+
+    A version of fewer than `k` customers is withheld; of others the day is told, in the zone of the report. `name_of`
+    gives the name of a column.
+    """
+    shown = marks.filter(pl.col("customers").is_null() | (pl.col("customers") >= k)).with_columns(
+        pl.col("at").dt.convert_time_zone(zone.key).dt.date().alias("day"),
+        pl.col("column").map_elements(name_of, pl.String),
+    )
+    return shown.select(RELEASES.names()).unique(maintain_order=True)
 
 
 def weekly_shares(counts: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
     """The share of every week as it may be published.
 
-    In: the columns of `SERIES` (null: all customers), `name`, `week` Date, `previous`, `reached` Int64 (journeys),
+    In: `step` UInt32, `name`, `week` Date, `previous`, `reached` Int64 (journeys),
     `customers`, `customers_reached`, `customers_lost` Int64 (distinct: of `previous`, of `reached`, and of the others),
     `effective` Float64 (as many independent journeys as the previous ones are worth), `is_open` Boolean; one row per
-    series and week. Out: `SERIES`, `name`, `week`; `previous` Int64; `effect` Float64, the design effect: how many
+    step and week. Out: `step`, `name`, `week`; `previous` Int64; `effect` Float64, the design effect: how many
     journeys are worth one independent one, to a tenth; `share` Float64, null where fewer than `k` customers went on or
     did not, or where the steps before or after would reveal such a count; `state` String. A group that would reveal a
     withheld one, through the total of its week, is coarsened: journeys in tens, the share rounded so that it covers at
@@ -61,7 +64,7 @@ def weekly_shares(counts: pl.DataFrame, k: int, min_customers: int) -> pl.DataFr
     hidden, revealing = _hidden_and_revealing(counts, k)
     rows: list[tuple[int | None, float | None, float | None, str]] = []
     for row in counts.iter_rows(named=True):
-        cells = {(_total_of(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
+        cells = {(_total_of(row), ALL, row["step"] - back) for back in (0, 1)}
         coarse = coarse_step(row["previous"], k) if cells & revealing else None
         state = WITHHELD if cells & hidden or (cells & revealing and not coarse) else _state(row, k, min_customers)
         share = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
@@ -71,13 +74,13 @@ def weekly_shares(counts: pl.DataFrame, k: int, min_customers: int) -> pl.DataFr
         rows.append((previous, effect, share, state))
     schema = {"previous": pl.Int64, "effect": pl.Float64, "share": pl.Float64, "state": pl.String}
     added = pl.DataFrame(rows, schema=schema, orient="row")
-    return pl.concat([counts.select(*SERIES, "name", "week"), added], how="horizontal")
+    return pl.concat([counts.select("step", "name", "week"), added], how="horizontal")
 
 
 def publishable_weeks(judged: pl.DataFrame) -> pl.DataFrame:
-    """Weekly shares with their expected range, safe to publish: `SCHEMA`.
+    """Weekly shares with their interval, safe to publish: `SCHEMA`.
 
-    In: `weekly_shares`, with `usual`, `low`, `high` and `unusual` of `analytics.unusual_periods`.
+    In: `weekly_shares`, with `low`, `high` and `unusual`.
     """
     published = judged.with_columns(pl.selectors.float().round(4))
     return published.select(SCHEMA.names()).cast(SCHEMA)
@@ -90,7 +93,7 @@ def _hidden_and_revealing(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[
     """
     chains: dict[tuple[str, str], tuple[int, list[int], list[int]]] = {}
     for row in counts.sort("step").iter_rows(named=True):
-        group = (_total_of(row), str(row["segment"]))
+        group = (_total_of(row), ALL)
         _, people, lost = chains.setdefault(group, (row["step"] - 1, [row["customers"]], [0]))
         people.append(row["customers_reached"])
         lost.append(row["customers_lost"])
@@ -98,29 +101,8 @@ def _hidden_and_revealing(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[
 
 
 def _total_of(row: dict[str, Any]) -> str:
-    """The key of the total that the groups of a week add up to."""
-    return f"{row['week']} {row['dimension']}"
-
-
-def unusual_runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:
-    """Consecutive unusual weeks merged into runs: the keys of the series, `first`, `last` and `difference`.
-
-    `difference` is the largest distance of the run from the usual share; the most remarkable run comes first.
-    """
-    runs: list[dict[str, Any]] = []
-    keys = ("dimension", "segment", "step")
-    for row in unusual.filter("unusual").sort(*keys, "week", nulls_last=True).iter_rows(named=True):
-        gap = row["share"] - row["usual"]
-        last = runs[-1] if runs else None
-        joined = last and all(last[key] == row[key] for key in keys) and (row["week"] - last["last"]).days == 7
-        if last and joined and gap * last["difference"] > 0:
-            last["last"] = row["week"]
-            last["difference"] = max(last["difference"], gap, key=abs)
-            last["customers"] += row["previous"]
-        else:
-            start = {"first": row["week"], "last": row["week"], "difference": gap, "customers": row["previous"]}
-            runs.append({**{key: row[key] for key in (*keys, "name")}, **start})
-    return sorted(runs, key=lambda run: -abs(run["difference"]) * sqrt(run["customers"]))
+    """The key of a week."""
+    return str(row["week"])
 
 
 def weeks_between(first: date, last: date) -> Sequence[date]:

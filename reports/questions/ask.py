@@ -17,14 +17,24 @@ import polars as pl
 
 from analytics import (
     Asking,
+    Attribution,
     Goal,
     PathRules,
     Paths,
+    PersonaFit,
+    PersonaRules,
+    ReleaseSettings,
+    Segment,
+    Watch,
+    answer_all,
     answered,
+    attribution,
+    channel_lateness,
     erasures,
     flow_cells,
     goal_attainment,
     goal_rate,
+    goal_routes,
     goal_window,
     landed_offsets,
     main_goal,
@@ -33,34 +43,62 @@ from analytics import (
     step_matrix,
     summary,
     together,
+    touch_effects,
     transitions,
     usage,
     variants,
     voice,
+    with_costs,
 )
 from expectations.errors import StorageError
 from expectations.lake.layout import EVENTS, Lake
 from reports.privacy import flow, restated
-from reports.privacy.goals import publishable_goals
+from reports.privacy.credit import publishable_credit
+from reports.privacy.goals import publishable_families, publishable_goals
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
 from reports.privacy.rules import small
 from reports.privacy.stages import WITHHELD, is_total_withheld, publishable_stages, publishable_voice
 from reports.privacy.steps import CellCounts, Steps, coarse
-from reports.questions import groups, pacing, periods, scope
-from reports.questions.answers import Answers, Facts, GoalDefinition, Origin
+from reports.privacy.watches import Incidents
+from reports.questions import scope
+from reports.questions.answers import Answers, Facts, GoalDefinition, Origin, OwnedDefinition
 from reports.questions.cube import Cube, build_cube, published_counts
 from reports.questions.definitions import definition_hashes, definitions_hash
 from reports.questions.money import amount_of, currency_of, money_of
+from reports.questions.people import groups
+from reports.questions.people.asked import PeopleSettings
+from reports.questions.people.people import people_of
 from reports.questions.problems import weeks
-from reports.questions.problems.act_first import goals_later, problems
-from reports.questions.problems.falls import group_falls
+from reports.questions.problems.act_first import problems
+from reports.questions.problems.drivers import group_drivers
+from reports.questions.problems.incidents import incidents_of, marked_weeks, steps_of, watched
+from reports.questions.problems.pains import trouble_of
+from reports.questions.products import Products, targets_of
 from reports.questions.quality import evidence
+from reports.questions.runs import Known, events_of, versions_of
+from reports.questions.time import pacing, periods
+from reports.questions.time.releases import releases_of
 from reports.settings import ReportSettings
 
-__all__ = ["Goal", "PathRules", "answers_about", "answers_of"]
+__all__ = [
+    "Goal",
+    "OwnedDefinition",
+    "PathRules",
+    "PeopleSettings",
+    "PersonaFit",
+    "PersonaRules",
+    "Products",
+    "ReleaseSettings",
+    "Segment",
+    "Watch",
+    "answers_about",
+    "answers_of",
+]
 """With `Goal` and `PathRules`, so that whoever publishes a report need not import analytics."""
 
 _POSITIONS: Final = 8
+_CREDITED: Final[dict[str, Any]] = {"models": ("last", "linear", "markov"), "top": 20}
+"""What credit is asked of, for so many channels."""
 
 
 def answers_of(
@@ -70,37 +108,69 @@ def answers_of(
     goals: Sequence[Goal] = (),
     earlier: CellCounts | None = None,
     *,
+    segments: Sequence[Segment] = (),
+    personas: PersonaRules | PersonaFit | None = None,
+    watches: Sequence[Watch] = (),
+    releases: ReleaseSettings | None = None,
+    products: Products | None = None,
+    people: PeopleSettings | None = None,
+    costs: pl.DataFrame | None = None,
     session: Any = None,
+    known: Known | None = None,
 ) -> Answers | None:
     """All results of the report over a lake's path store, or null when the store holds no touch.
 
     The first of `goals` is the one that ends journeys; without any it is that of the rules. Counts are in steps from
-    those of `earlier` reports (`reports.privacy.steps`). With a `session` of Spark, its cluster counts.
+    those of `earlier` reports (`reports.privacy.steps`). Each of `segments` is a column that breakdowns may name, and
+    so is `persona`, with `personas`. `watches` are watched besides what is watched anyway, `releases` says where marks
+    of releases come from, `products` are the journeys with targets, `people` says what else is asked about customers,
+    and `costs` what channels cost. With a `session` of Spark, its cluster counts. `known` is what an earlier report
+    knew of the lake: its results are made again.
 
     Raises `DefinitionError` when a breakdown is not a text column of the store, or when the requested days hold no
     touch.
     """
     erased = erasures(lake)  # before the paths are opened: who is erased later may be in them
     try:
-        paths = Paths.open(lake)
+        paths = Paths.open(lake) if known is None else known.paths
     except StorageError as error:
         if "no path store" in error.what:
             return None
         raise
-    paths = paths if session is None else on_spark(paths, session)
+    whole = paths = paths if session is None else on_spark(paths, session)
+    paths = paths.with_segments(segments) if len(paths) else paths
+    paths = paths if personas is None or not len(paths) else paths.with_personas(personas)
     within = scope.within(paths, settings)
     if not len(paths):
         return None
     if not len(within):
         raise scope.no_such_days(paths, settings)
     steps = Steps(settings.k, earlier)
-    answers = answers_about(within, settings, rules, goals, steps)
-    origin = replace(answers.origin, versions=_versions(paths), offsets=_offsets(lake, paths), erasures=erased)
-    found = evidence(lake, settings.k, settings.zone)
-    events, refused = steps.count("landed", ("events",), found.events), restated.refused_in_steps(found.refused, steps)
-    late = coarse(found.late, events, settings.k) if steps.moved("landed") else found.late
-    seen = replace(found, events=events, refused=refused, late=late)
-    return replace(answers, origin=origin, evidence=seen, counts=dict(steps.counts), rounded=steps.rounded)
+    events = events_of(lake, paths) if known is None else known.events
+    lateness = channel_lateness(lake, paths.end_of_data, events) if paths.end_of_data else {}
+    also: dict[str, Any] = {"watched_in": (paths, lateness), "watches": watches, "releases": releases, "costs": costs}
+    answers = answers_about(within, settings, rules, goals, steps, **also)
+    if products is not None:
+        stored = paths if paths.definition else paths.defined_by(rules.definition)
+        answers = replace(answers, targets=targets_of(stored, products, settings, steps))
+    goal = _main_goal(whole, rules, goals)
+    described = people_of(whole, settings, people or PeopleSettings(), steps, goal=goal, published=answers)
+    found = evidence(lake, settings.k, settings.zone, events, known.until if known else None)
+    read: Mapping[str, Any] = (
+        known.read if known else {"versions": versions_of(paths), "offsets": _offsets(lake, paths)}
+    )
+    origin = replace(answers.origin, **read, erasures=erased, refused=found.version)
+    landed, refused = steps.count("landed", ("events",), found.events), restated.refused_in_steps(found.refused, steps)
+    late = coarse(found.late, landed, settings.k) if steps.moved("landed") else found.late
+    seen = replace(found, events=landed, refused=refused, late=late)
+    return replace(
+        answers,
+        origin=origin,
+        evidence=seen,
+        people=described,
+        counts=dict(steps.counts),
+        rounded=steps.rounded,
+    )
 
 
 def answers_about(
@@ -109,15 +179,24 @@ def answers_about(
     rules: PathRules,
     goals: Sequence[Goal] = (),
     steps: Steps | None = None,
+    *,
+    watched_in: tuple[Paths, Mapping[str, timedelta]] | None = None,
+    watches: Sequence[Watch] = (),
+    releases: ReleaseSettings | None = None,
+    costs: pl.DataFrame | None = None,
 ) -> Answers:
-    """All results of the report over these paths, which hold at least one touch; counts in `steps` if given."""
+    """All results of the report over these paths, which hold at least one touch; counts in `steps` if given.
+
+    `watched_in` are the paths that are watched, where these are only some of them, and the lateness of channels;
+    `watches` is what is watched besides, `releases` says where marks of releases come from, `costs` what channels cost.
+    """
     steps = steps or Steps(settings.k)
     scope.check_breakdowns(paths, settings.segments)
     paths = paths if paths.definition else paths.defined_by(rules.definition)
     goal, facts, hashes = (
         _main_goal(paths, rules, goals),
         _facts(paths, settings),
-        definition_hashes(settings, rules, goals),
+        definition_hashes(settings, rules, goals, [column.definition for column in paths.derived.values()]),
     )
     value = None if settings.value is None else amount_of(settings, settings.value)
     total = partial(stage_funnel, goal=goal, window=settings.window, value=value, returns=settings.returns)
@@ -134,7 +213,11 @@ def answers_about(
     stages = restated.stages_in_steps(publishable_stages(counts, settings.k, settings.least), steps)
     if is_total_withheld(counts, settings.k):
         facts = replace(facts, journeys=None)
-    asked = answered(paths, _where_to_act(settings, goal, stages, steps, act))
+    everything, lateness = watched_in or (paths, {})
+    everything = everything if everything.definition else everything.defined_by(rules.definition)
+    incidents = incidents_of(watched(everything, settings, window, lateness, watches), settings)
+    trouble = trouble_of(paths, settings, goal, steps, stages=stages, goals=(goal, *goals[1:]))
+    asked = answered(paths, _where_to_act(settings, goal, stages, steps, (*act, incidents, (trouble.costly, window))))
     segments, published = asked["segments"], _facts_in_steps(facts, steps)
     return Answers(
         facts=published,
@@ -143,9 +226,15 @@ def answers_about(
         currency=currency_of(paths, value),
         stages=stages,
         **asked,
+        releases=releases_of(everything, releases or ReleaseSettings(), settings, facts),
         flow=restated.flow_in_steps(_flow(paths, settings, rules), steps),
         **_routes(paths, settings, stages, published.journeys, steps),
+        **_credit_and_families(
+            paths, goal, window, settings, costs=costs, facts=facts, winners=counts["customers"][-1]
+        ),
         used=restated.shares_in_steps(_used(paths, window, settings, facts), steps, "used", ("stage", "touchpoint")),
+        pains=trouble.costly,
+        friction=trouble.met,
         attained=restated.goals_in_steps(_attained(paths, goal, goals, stages, settings), steps),
         definitions=_definitions(paths, goal, goals, settings),
         linked=restated.linked_in_steps(_linked(paths), published.touches, steps),
@@ -155,7 +244,7 @@ def answers_about(
         **_pacing(paths, window, settings, facts, stages=stages, steps=steps),
         changes=restated.changes_in_steps(changes, steps),
         **_voice(paths, settings, rules, facts, steps),
-        origin=Origin(definitions_hash(hashes), _versions(paths), definition=hashes),
+        origin=Origin(definitions_hash(hashes), versions_of(paths), definition=hashes),
     )
 
 
@@ -167,7 +256,11 @@ def problems_of(
     total = partial(stage_funnel, goal=goal, window=settings.window)
     counts, act = answered(paths, together(_one(total), _act_counts(settings, _facts(paths, settings), goal)))
     stages = publishable_stages(counts, settings.k, settings.least)
-    found = answered(paths, _where_to_act(settings, goal, stages, Steps(settings.k), act))
+    window = goal_window(paths, settings.window)
+    incidents = incidents_of(watched(paths, settings, window), settings)
+    steps = Steps(settings.k)
+    costly = trouble_of(paths, settings, goal, steps, stages=stages, goals=(goal, *goals[1:])).costly
+    found = answered(paths, _where_to_act(settings, goal, stages, steps, (*act, incidents, (costly, window))))
     listed: pl.DataFrame | None = found["problems"]
     return listed
 
@@ -178,24 +271,36 @@ def _one(question: partial[pl.DataFrame]) -> Asking[pl.DataFrame]:
     return answers[None]
 
 
-def _act_counts(settings: ReportSettings, facts: Facts, goal: Goal) -> Asking[list[pl.DataFrame | None]]:
-    """The groups against all others, and how many journeys go on from step to step, by week and by day."""
-    asked = [groups.segment_differences(settings, goal), weeks.step_counts(settings, facts, goal)]
-    if settings.segments:
-        asked.append(weeks.step_counts(settings, facts, goal, "day"))
-    found = yield from together(*asked)
-    return [*found, None][:3]
+def _act_counts(
+    settings: ReportSettings, facts: Facts, goal: Goal
+) -> Asking[tuple[pl.DataFrame | None, pl.DataFrame | None]]:
+    """The groups against all others, and how many journeys go on from step to step, by week."""
+    asked = (groups.segment_differences(settings, goal), weeks.step_counts(settings, facts, goal))
+    differences, weekly = yield from together(*asked)
+    return differences, weekly
 
 
 def _where_to_act(
-    settings: ReportSettings, goal: Goal, stages: pl.DataFrame, steps: Steps, counts: Sequence[pl.DataFrame | None]
+    settings: ReportSettings,
+    goal: Goal,
+    stages: pl.DataFrame,
+    steps: Steps,
+    found: tuple[pl.DataFrame | None, pl.DataFrame | None, Incidents, tuple[pl.DataFrame | None, timedelta]],
 ) -> Asking[dict[str, Any]]:
-    """The groups against all others, the weeks, and the problems in both, of `_act_counts`: fields of `Answers`."""
-    differences, weekly, daily = counts
+    """The groups against all others, the weeks, and the problems, of `_act_counts`, the incidents and the pains: of
+    `Answers`.
+    """
+    differences, weekly, incidents, met = found
     segments = restated.segments_in_steps(differences, stages, steps)
     published = restated.weeks_in_steps(weeks.step_conversion(weekly, settings), steps)
-    fallen = yield from group_falls(settings, daily, goal, goals_later(stages))
-    return {"segments": segments, "weeks": published, "problems": problems(stages, segments, published, fallen)}
+    costly = steps_of(incidents, stages)
+    drivers = yield from group_drivers(settings, goal, segments)
+    return {
+        "segments": segments,
+        "weeks": marked_weeks(published, costly),
+        "incidents": incidents,
+        "problems": (yield from problems(settings, goal, stages, costly, drivers, met=met)),
+    }
 
 
 def _main_goal(paths: Paths, rules: PathRules, goals: Sequence[Goal]) -> Goal:
@@ -298,6 +403,59 @@ def _routes(
     }
 
 
+def _credit_and_families(
+    paths: Paths,
+    goal: Goal,
+    window: timedelta,
+    settings: ReportSettings,
+    *,
+    costs: pl.DataFrame | None,
+    facts: Facts,
+    winners: int,
+) -> dict[str, Any]:
+    """The credit of channels for the main goal, and the families of routes to it, which `winners` customers reach.
+
+    Its value is its own, or else that of the report.
+    """
+    value = settings.value if goal.value is None else goal.value
+    worth = goal.model_copy(update={"value": value})
+    money = money_of(settings, [value] if isinstance(value, str) else [])
+    routes = goal_routes(paths, worth, window=settings.window, money=money) if "journey" in paths.schema else None
+    brought = None if routes is None else routes.select(pl.col("value", "largest_value").sum()).row(0)
+    is_told = brought is not None and 2 * brought[1] <= brought[0] and brought[0] > 0
+    column = amount_of(settings, value) if isinstance(value, str) and costs is not None else None
+    spent = None if costs is None or settings.first_day or settings.last_day else (costs, facts)
+    return {
+        "credit": _credit(
+            paths, Attribution(goal, lookback=window, value=column, **_CREDITED), settings, spent, is_told
+        ),
+        "families": None if routes is None else publishable_families(routes, winners, settings.k, settings.least),
+    }
+
+
+def _credit(
+    paths: Paths,
+    asked: Attribution,
+    settings: ReportSettings,
+    spent: tuple[pl.DataFrame, Facts] | None,
+    is_worth_told: bool,
+) -> pl.DataFrame | None:
+    """The channels with their credit for the main goal, and with the goal rates of paths with and without them.
+
+    `spent` are the costs of channels, and the days of the data. `is_worth_told`: no customer brings most of the value.
+    """
+    if "channel" not in paths.schema or len(paths.values_of("channel")) < 2:
+        return None
+    questions = {of: partial(of, definition=asked) for of in (attribution, touch_effects)}
+    found = answer_all(paths, questions)
+    credit = found[attribution]
+    if spent is not None:
+        costs, facts = spent
+        last = facts.end_of_data - timedelta(microseconds=1)
+        credit = with_costs(credit, costs, facts.first_at.date(), last.date())
+    return publishable_credit(credit, found[touch_effects], settings.k, settings.least, is_worth_told=is_worth_told)
+
+
 def _pacing(
     paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts, *, stages: pl.DataFrame, steps: Steps
 ) -> dict[str, Any]:
@@ -387,8 +545,3 @@ def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:
     for topic, partition, last in last_offsets.iter_rows():
         offsets.setdefault(topic, {})[partition] = last
     return offsets
-
-
-def _versions(paths: Paths) -> dict[str, str]:
-    """Versions of the inputs; long hashes are cut to ten characters."""
-    return {str(name): str(value)[:10] for name, value in paths.built_from.items() if isinstance(value, str | int)}

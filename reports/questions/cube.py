@@ -16,7 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from reports.privacy.stages import NO_VALUE
-from reports.questions.groups import told_apart
+from reports.questions.people.groups import told_apart
 
 MAX_GROUPS: Final = 6
 OTHERS: Final = "All others"

@@ -15,7 +15,7 @@ import polars as pl
 from expectations import contract
 from expectations.audit import datadocs, results
 from expectations.lake.layout import PROFILES, QUARANTINE, Lake
-from expectations.lake.tables import landed, scan
+from expectations.lake.tables import landed, scan, table_version
 from reports.privacy.rules import small
 
 DAYS: Final = 14
@@ -41,7 +41,8 @@ class Evidence:
     days; `met` of `of` beliefs, `share` Float64 of the day's rows that break it. `refused`: messages in quarantine by
     `reason`, `messages` Int64 (null where small). `arrived_at` is when the newest event arrived; `late` is the share of
     events that arrived more than a day after they occurred, null where all were loaded from files or fewer than `k`
-    were late; `events` counts all landed events, duplicates included.
+    were late; `events` counts all events that were asked, duplicates included. `version` is that of the
+    quarantine.
     """
 
     verdicts: pl.DataFrame | None = None
@@ -49,13 +50,31 @@ class Evidence:
     arrived_at: datetime | None = None
     late: float | None = None
     events: int | None = None
+    version: int | None = None
 
 
-def evidence(lake: Lake, k: int, zone: tzinfo = UTC) -> Evidence:
-    """Reads the lake's records of its data quality; times are in `zone`, days of checks are those of the checks."""
+@dataclass(frozen=True)
+class Until:
+    """Limits the records of a lake to those that an earlier report read.
+
+    Checks are those up to `at`; `refused` is the version of the quarantine, null where there was none.
+    """
+
+    at: datetime
+    refused: int | None
+
+
+def evidence(
+    lake: Lake, k: int, zone: tzinfo = UTC, events: pl.LazyFrame | None = None, until: Until | None = None
+) -> Evidence:
+    """Reads the lake's records of its data quality; times are in `zone`, days of checks are those of the checks.
+
+    `events` are the rows of table `events` that are counted, by default all of them. Raises `StorageError` where the
+    lake no longer keeps the quarantine as it was `until` then.
+    """
     delay = pl.col(contract.RECEIVED_AT) - pl.col("occurred_at")
     streamed = ~pl.col(contract.TOPIC).fill_null("").str.starts_with(contract.FROM_FILE)
-    arrivals = landed(lake).select(
+    arrivals = (landed(lake) if events is None else events).select(
         pl.len(),
         arrived=pl.col(contract.RECEIVED_AT).max(),
         late=(delay > pl.duration(days=1)).filter(streamed).mean().round(4),
@@ -64,14 +83,16 @@ def evidence(lake: Lake, k: int, zone: tzinfo = UTC) -> Evidence:
     row = arrivals.collect().row(0, named=True)
     late = None if small(row["many"] or 0, k) else row["late"]
     arrived = row["arrived"] and row["arrived"].astimezone(zone)
-    return Evidence(
-        check_verdicts(results.results(lake), k), refused_messages(lake, k), arrived, late, row["len"] or None
-    )
+    checks = results.results(lake, None if until is None else until.at)
+    version = table_version(lake, QUARANTINE) if until is None else until.refused
+    refused = None if version is None else refused_messages(lake, k, version)
+    return Evidence(check_verdicts(checks, k), refused, arrived, late, row["len"] or None, version)
 
 
-def refused_messages(lake: Lake, k: int) -> pl.DataFrame | None:
+def refused_messages(lake: Lake, k: int, version: int | None = None) -> pl.DataFrame | None:
     """Messages in quarantine by reason, most frequent first; null where there are none."""
-    counts = scan(lake, QUARANTINE, contract.QUARANTINE).group_by("reason").agg(messages=pl.len().cast(pl.Int64))
+    table = scan(lake, QUARANTINE, contract.QUARANTINE, version)
+    counts = table.group_by("reason").agg(messages=pl.len().cast(pl.Int64))
     frame = counts.sort("messages", "reason", descending=[True, False]).collect()
     hidden = pl.Series([small(count, k) for count in frame["messages"]], dtype=pl.Boolean)
     return None if frame.is_empty() else frame.with_columns(messages=pl.when(~hidden).then("messages"))

@@ -18,6 +18,19 @@ FORMULA: Final = r"^[\s\p{C}]*[=+\-@\t\r\n＝＋－＠]"
 """The start of a text that a spreadsheet reads as a formula, possibly after blanks or characters that it ignores."""
 
 
+def plain_columns(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame as CSV can hold it: durations in columns `<name>_seconds`, lists as text.
+
+    >>> from datetime import timedelta
+    >>> plain_columns(pl.DataFrame({"wait": [timedelta(minutes=1)], "path": [["a", "b"]]})).rows(named=True)
+    [{'wait_seconds': 60.0, 'path': 'a > b'}]
+    """
+    lists = cs.list().cast(pl.List(pl.String)).list.join(" > ")
+    return frame.with_columns(cs.duration().dt.total_microseconds() / 1e6, lists).rename(
+        {name: f"{name}_seconds" for name, dtype in frame.schema.items() if isinstance(dtype, pl.Duration)}
+    )
+
+
 def as_csv(frame: pl.DataFrame) -> str:
     """The frame as CSV; texts that a spreadsheet could run get a leading apostrophe, and hidden characters a mark.
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import io
 
 import polars as pl
-import vl_convert
 
-from reports.charts import fonts
-from reports.charts.svg import drawing
-from reports.charts.theme import VEGA_LITE, Spec, config
+from reports.charts.svg import drawing, picture
+from reports.charts.theme import Spec, config
 from reports.pages.cards import Part
 from reports.words.tables import as_files
 
@@ -22,10 +20,8 @@ def files_of(part: Part) -> dict[str, bytes]:
     """The part as Parquet, SVG and PNG, by address."""
     files = {part.addresses["parquet"]: _parquet(part.frame)}
     if part.spec is not None:
-        fonts.register_fonts()
         spec = _padded(part.spec)
-        png: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=2)
-        files |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: png}
+        files |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: picture(spec, 2)}
     return files
 
 

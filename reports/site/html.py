@@ -12,8 +12,11 @@ import html
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +25,7 @@ import vl_convert
 from markupsafe import Markup
 
 from expectations.hidden import escaped, shown
+from expectations.lake import files
 from reports.charts import fonts
 from reports.charts.svg import drawing
 from reports.charts.theme import MODES, TOKENS, VEGA_LITE, Mode, Spec, config
@@ -37,18 +41,25 @@ _ASSETS: Final = Path(__file__).parents[1] / "assets"
 class Site:
     """Parts common to all pages: the title, links to the pages (name, address), and the lines at the foot.
 
-    `within` is the path from the page to the folder of its report; empty for a page that stands alone.
+    `within` is the path from the page to the folder of its report; empty for a page that stands alone. `receipt` says
+    what the numbers were made from (`reports.site.receipts.receipt`).
     """
 
     title: str
     links: tuple[tuple[str, str], ...]
     footer: tuple[str, ...]
     within: str = ""
+    receipt: str = ""
 
 
-def render(page: Page, site: Site, columns: Columns) -> str:
-    """The page with its charts drawn by script when they come into view; pages of one site share `columns`."""
-    data = {**packed(page.parts, columns, paper=page.slug == BOARD), "config": {mode: config(mode) for mode in MODES}}
+def render(page: Page, site: Site, columns: Columns, board: Page | None = None) -> str:
+    """The page with its charts drawn by script when they come into view; pages of one site share `columns`.
+
+    Charts of the `board`, which is the page itself without one, are also drawn for the sheet that it is printed on.
+    """
+    sheet = board or page
+    paper = {part.id for part in sheet.parts} if sheet.slug == BOARD else set()
+    data = {**packed(page.parts, columns, paper=paper), "config": {mode: config(mode) for mode in MODES}}
     return _filled(page, site, (_bundle(), _asset("page.js")), data, lambda _: Markup())
 
 
@@ -77,11 +88,7 @@ def json_block(value: Any) -> Markup:
 
 
 def _filled(page: Page, site: Site, scripts: tuple[str, ...], data: Any, picture_of: Callable[[Part], Markup]) -> str:
-    environment = jinja2.Environment(
-        autoescape=True, trim_blocks=False, undefined=jinja2.StrictUndefined, finalize=shown
-    )
-    template = environment.from_string(_asset("page.html.j2"))
-    return template.render(
+    return _template().render(
         page=page,
         site=site,
         policy=Markup(_policy(scripts)),
@@ -91,6 +98,14 @@ def _filled(page: Page, site: Site, scripts: tuple[str, ...], data: Any, picture
         picture_of=picture_of,
         size_of=_size_of,
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=False, undefined=jinja2.StrictUndefined, finalize=shown
+    )
+    return environment.from_string(_asset("page.html.j2"))
 
 
 def _size_of(part: Part) -> Markup:
@@ -106,11 +121,17 @@ def _height(spec: Spec | None) -> float:
     return float(height) if isinstance(height, int | float) else 0.0
 
 
+def hash_source(text: str) -> str:
+    """A script or a style as a content security policy allows it.
+
+    >>> hash_source("")
+    "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
+    """
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
 def _policy(scripts: tuple[str, ...]) -> str:
-    hashes = " ".join(
-        "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'" for script in scripts
-    )
-    allowed = hashes or "'none'"
+    allowed = " ".join(map(hash_source, scripts)) or "'none'"
     return (
         f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
         "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
@@ -118,14 +139,17 @@ def _policy(scripts: tuple[str, ...]) -> str:
 
 
 def _style() -> str:
+    return f"{base_style()}\n{_asset('page.css')}"
+
+
+def base_style() -> str:
+    """The typeface, and the colours of both modes as variables: what every page of ours begins with."""
     font = base64.b64encode(fonts.web_font()).decode()
     face = (
         "@font-face{font-family:Inter;font-weight:400 700;font-display:block;"
         f"src:url(data:font/woff2;base64,{font}) format('woff2')}}"
     )
-    return f"{face}\n:root{{{_variables('light')}}}\n:root[data-theme=dark]{{{_variables('dark')}}}\n" + _asset(
-        "page.css"
-    )
+    return f"{face}\n:root{{{_variables('light')}}}\n:root[data-theme=dark]{{{_variables('dark')}}}"
 
 
 def _variables(mode: Mode) -> str:
@@ -140,5 +164,11 @@ def _asset(name: str) -> str:
 
 @cache
 def _bundle() -> str:
+    """The script that draws charts. It takes seconds to make, so it is kept beside what Python keeps of this module."""
+    kept = Path(cache_from_source(__file__)).with_name(f"bundle-{version('vl-convert-python')}-{VEGA_LITE}.js")
+    with suppress(OSError):  # not made yet, or made by somebody whose files are their own
+        return kept.read_text(encoding="utf-8")
     bundle: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]
+    with suppress(OSError):  # a folder that is read-only: each process makes its own
+        files.write(str(kept), bundle.encode())
     return bundle

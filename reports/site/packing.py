@@ -1,4 +1,5 @@
-"""Packs the charts of a page into little JSON: data as columns, and repeated parts of specifications stored once.
+"""Packs the charts of a page into little JSON: data as columns; columns that repeat, as those of a chart's layouts do,
+and repeated parts of specifications are stored once.
 
 `unpacked` does what the page's script does, for readers of a page without a browser.
 """
@@ -7,14 +8,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
 from reports.pages.cards import Part
 
-MIN_SHARED_LENGTH: Final = 48
-"""Shortest repeated part of a specification that is shared, in characters."""
+MIN_SHARED_LENGTH: Final = 24
+"""Shortest column, or part of a specification, that is shared, in characters."""
 REFERENCE: Final = "$"
 LAYOUTS: Final = ("wide", "narrow", "paper")
 INDEX_CHARACTERS: Final = "".join(chr(code) for code in range(35, 127) if chr(code) not in "<\\")
@@ -36,22 +37,27 @@ class Columns:
         return self._of[id(rows)][1]
 
 
-def packed(parts: Iterable[Part], columns: Columns, *, paper: bool = False) -> dict[str, Any]:
-    """The charts by the id of their part, and `shared`, the repeated parts of specifications.
+def packed(parts: Iterable[Part], columns: Columns, *, paper: Collection[str] = ()) -> dict[str, Any]:
+    """The charts by the id of their part, and `shared`, the repeated columns and parts of specifications.
 
-    A chart has `wide`, for a phone `narrow` and, where `paper` is asked for, `paper`; their datasets are columns under
-    `data`, by short names.
+    A chart has `wide`, for a phone `narrow` and, where `paper` has the id of its part, `paper`; their datasets are
+    columns under `data`, by short names.
     """
-    charts = {part.id: _chart(part, columns, paper) for part in parts if part.spec is not None}
+    charts = {part.id: _chart(part, columns, part.id in paper) for part in parts if part.spec is not None}
     specs = [chart[name] for chart in charts.values() for name in LAYOUTS if name in chart]
+    datasets = [own for chart in charts.values() for own in chart["data"].values()]
     seen = Counter(text for spec in specs for text in _texts(spec))
-    indexes: dict[str, int] = {}
-    shared: list[Any] = []
+    seen.update(_text(column) for own in datasets for column in own.values())
+    shared = _Shared(seen)
     for chart in charts.values():
         for name in LAYOUTS:
             if name in chart:
-                chart[name] = _shared_once(chart[name], seen, indexes, shared)
-    return {"charts": charts, "shared": shared}
+                chart[name] = shared.spec(chart[name])
+        chart["data"] = {
+            name: {field: shared.once(_text(column), column) for field, column in own.items()}
+            for name, own in chart["data"].items()
+        }
+    return {"charts": charts, "shared": shared.values}
 
 
 def unpacked(value: Any, shared: list[Any]) -> Any:
@@ -67,6 +73,15 @@ def unpacked(value: Any, shared: list[Any]) -> Any:
     if REFERENCE in value:
         return unpacked(shared[value[REFERENCE]], shared)
     return {name: unpacked(item, shared) for name, item in value.items()}
+
+
+def unshared(columns: Mapping[str, Any], shared: list[Any]) -> dict[str, Any]:
+    """The columns of a packed dataset, those that are shared in full.
+
+    >>> unshared({"x": {"$": 0}, "y": [1]}, [[2, 3]])
+    {'x': [2, 3], 'y': [1]}
+    """
+    return {name: shared[column[REFERENCE]] if REFERENCE in column else column for name, column in columns.items()}
 
 
 def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -200,20 +215,33 @@ def _texts(value: Any) -> Iterator[str]:
         yield _text(value)
 
 
-def _shared_once(value: Any, seen: Counter[str], indexes: dict[str, int], shared: list[Any]) -> Any:
-    if isinstance(value, list):
-        return [_shared_once(item, seen, indexes, shared) for item in value]
-    if not isinstance(value, dict):
-        return value
-    text = _text(value)
-    inner = {name: _shared_once(item, seen, indexes, shared) for name, item in value.items() if text not in indexes}
-    if seen[text] < 2 or len(text) < MIN_SHARED_LENGTH:
-        return inner
-    if text not in indexes:
-        indexes[text] = len(shared)
-        shared.append(inner)
-    return {REFERENCE: indexes[text]}
+class _Shared:
+    """What is stored once: the values of these texts that are seen more than once."""
+
+    def __init__(self, seen: Counter[str]) -> None:
+        self.values: list[Any] = []
+        self._seen = seen
+        self._indexes: dict[str, int] = {}
+
+    def once(self, text: str, value: Any) -> Any:
+        """The value, or a reference to it where it is shared."""
+        if self._seen[text] < 2 or len(text) < MIN_SHARED_LENGTH:
+            return value
+        if text not in self._indexes:
+            self._indexes[text] = len(self.values)
+            self.values.append(value)
+        return {REFERENCE: self._indexes[text]}
+
+    def spec(self, value: Any) -> Any:
+        """A specification with references, innermost first."""
+        if isinstance(value, list):
+            return [self.spec(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        text = _text(value)
+        known = text in self._indexes
+        return self.once(text, value if known else {name: self.spec(item) for name, item in value.items()})
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
+_text: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+"""A value as text: equal values have equal texts."""

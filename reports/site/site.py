@@ -26,13 +26,16 @@ from reports.pages.summary import summary_page
 from reports.pages.trust import trust_page
 from reports.questions.answers import Answers
 from reports.settings import PageName, ReportSettings
+from reports.site import brief
 from reports.site.csv import as_csv
 from reports.site.html import Site, render, render_static
 from reports.site.packing import Columns
+from reports.site.receipts.answers import frame_as_json, types_of
+from reports.site.receipts.receipt import receipt_text
 from reports.words.numbers import count, moment, percent
 from reports.words.since import measures_of
 from reports.words.subtitles import count_withheld, dates, paper_foot
-from reports.words.tables import as_files, columnar
+from reports.words.tables import as_files
 from reports.words.value_cards import ValueCard
 
 PAGES: Final[dict[PageName, Callable[[Answers, ReportSettings], Page | None]]] = {
@@ -46,6 +49,12 @@ PAGES: Final[dict[PageName, Callable[[Answers, ReportSettings], Page | None]]] =
 }
 FRONT: Final = "index.html"
 """The first page's file, whichever page that is."""
+WHOLE: Final = "report.html"
+"""All cards on one page."""
+STATIC: Final = "report_static.html"
+"""The same without scripts."""
+ABOVE: Final = "../../index.html"
+"""The front page of the site's top folder, as seen from that of the report."""
 STALE: Final = timedelta(hours=36)
 FILES: Final[dict[str, str]] = {str(name): f"{name}.html" for name in PAGES} | {"summary": "index.html"}
 
@@ -84,32 +93,35 @@ def build_site(
         for page in pages
     )
     names = [(pages[0].name, FRONT), *((page.name, FILES[page.slug]) for page in pages[1:])]
-    footer = _footer(answers, settings, built_at)
+    index = _index(pages, answers, settings, built_at, folder)
+    footer = _footer(answers, settings, built_at, folder)
     listed = [link for link in names if link[1] != FILES["explore"]]
     within = Site(settings.title, (*listed, ("Earlier reports", "../../history.html")), footer, "./")
     above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in listed), footer, f"{folder}/")
     columns = Columns()
-    files = {file: render(page, within, columns).encode() for page, (_, file) in zip(pages, names, strict=True)}
+
+    def carrying(site: Site, file: str) -> Site:
+        return replace(site, receipt=receipt_text(index, file))
+
+    files = {
+        file: render(page, carrying(within, file), columns).encode()
+        for page, (_, file) in zip(pages, names, strict=True)
+    }
     all_in_one, no_links = _all_in_one(pages), Site(settings.title, (), footer)
-    files["report.html"] = render(all_in_one, no_links, columns).encode()
+    files[WHOLE] = render(all_in_one, carrying(no_links, WHOLE), columns, pages[0]).encode()
     if settings.static or settings.files:
-        files["report_static.html"] = render_static(all_in_one, no_links).encode()
+        files[STATIC] = render_static(all_in_one, carrying(no_links, STATIC)).encode()
     for page in pages:
         for part in page.parts:
             files[f"data/{part.id}.csv"] = as_csv(as_files(part.frame)).encode()
+    if answers is not None:
+        short = brief.brief_of(pages, settings.title, dates(answers), f"{paper_foot(answers)} {footer[0]}")
+        files |= {brief.HTML: brief.as_html(short), brief.JSON: brief.as_json(short)}
     if settings.files:
         files |= _for_machines(pages, answers, settings)
-    files["site.json"] = _index(pages, answers, settings, built_at, folder)
-    front = render(
-        pages[0],
-        Site(
-            above.title,
-            ((pages[0].name, FRONT), *above.links[1:], ("Earlier reports", "history.html")),
-            footer,
-            above.within,
-        ),
-        columns,
-    )
+    files["site.json"] = (escaped(json.dumps(index, ensure_ascii=False, indent=1)) + "\n").encode()
+    links = ((pages[0].name, FRONT), *above.links[1:], ("Earlier reports", "history.html"))
+    front = render(pages[0], carrying(replace(above, links=links), ABOVE), columns)
     return BuiltSite(files, front.encode(), pages, pages[0].title)
 
 
@@ -203,7 +215,7 @@ def _empty_page() -> Page:
     )
 
 
-def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetime) -> tuple[str, ...]:
+def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> tuple[str, ...]:
     touches = f"{count(answers.facts.touches)} touches" if answers else "0 touches"
     landed = answers.evidence.events if answers else None
     built = moment(built_at.astimezone(settings.zone))
@@ -211,6 +223,7 @@ def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetim
     if answers:
         versions = ", ".join(f"{name} {version}" for name, version in sorted(answers.origin.versions.items()))
         lines.append(f"Definitions {answers.origin.definitions}" + (f"; {versions}." if versions else "."))
+        lines.append(f"Receipt {folder.rpartition('/')[2]}: “journeys verify” computes every number of it again.")
         hidden, cells = count_withheld(answers)
         lines.append(f"{percent(hidden / cells)} of {count(cells)} cells of the stages and their groups are withheld.")
     if answers and answers.rounded:
@@ -227,9 +240,10 @@ def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetim
 
 def _index(
     pages: tuple[Page, ...], answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str
-) -> bytes:
+) -> dict[str, Any]:
     """The content of `site.json`; its addresses are relative to `folder`, as seen from the site's `index.html`."""
-    index: dict[str, Any] = {
+    run = folder.rpartition("/")[2]
+    return {
         "title": settings.title,
         "folder": folder,
         "built_at": built_at.isoformat(),
@@ -239,6 +253,9 @@ def _index(
         "versions": answers.origin.versions if answers else {},
         "offsets": answers.origin.offsets if answers else {},
         "erasures": answers.origin.erasures if answers else 0,
+        "refused": answers.origin.refused if answers else None,
+        "asked": answers.origin.asked if answers else {},
+        "beside": list(answers.origin.beside) if answers else [],
         "failures": _failures(pages),
         "k": settings.k,
         "least": settings.least,
@@ -251,19 +268,18 @@ def _index(
             for v in page.values
         ],
         "pages": [
-            _page_entry(page, FILES[page.slug] if position else FRONT, files=settings.files)
+            _page_entry(page, FILES[page.slug] if position else FRONT, run, files=settings.files)
             for position, page in enumerate(pages)
         ],
         "whole": [
-            "report.html",
-            *(["report_static.html"] if settings.static or settings.files else []),
+            WHOLE,
+            *([STATIC] if settings.static or settings.files else []),
             *(["report.pdf"] if settings.files else []),
         ],
     }
-    return (escaped(json.dumps(index, ensure_ascii=False, indent=1)) + "\n").encode()
 
 
-def _page_entry(page: Page, file: str, *, files: bool) -> dict[str, Any]:
+def _page_entry(page: Page, file: str, run: str, *, files: bool) -> dict[str, Any]:
     return {
         "slug": page.slug,
         "name": page.name,
@@ -274,9 +290,11 @@ def _page_entry(page: Page, file: str, *, files: bool) -> dict[str, Any]:
                 "id": part.id,
                 "title": part.title,
                 "subtitle": part.subtitle,
+                "receipt": f"{run}/{part.id}",
                 "csv": f"data/{part.id}.csv",
                 **(part.addresses if files else {}),
-                "frame": columnar(part.frame),
+                "frame": frame_as_json(part.frame),
+                "types": types_of(part.frame),
             }
             for part in page.parts
         ],

@@ -21,6 +21,7 @@ from reports.pages.cards import Page
 from reports.site.history import history_page
 from reports.site.html import Site, render_static
 from reports.site.places import HISTORY, INDEX, RUNS, Place, is_complete, own_index, own_runs, place_of
+from reports.site.receipts.receipt import WITHDRAWN
 from reports.words.numbers import day
 
 FRONT_PAGE: Final = "index.html"
@@ -113,7 +114,7 @@ def _page(index: dict[str, Any], at: datetime, up: str) -> str:
     page = Page(
         slug="withdrawn",
         name="Withdrawn",
-        title="This report was withdrawn",
+        title=WITHDRAWN,
         lede=f"On {day(at)} a customer was erased. Reports that counted them are withdrawn. "
         + ("The next report appears here." if front else "The newest report counts who is left."),
     )

@@ -13,11 +13,10 @@ from typing import Any
 import polars as pl
 
 from reports.privacy.flow import OTHER, Flow
+from reports.privacy.goals import DIRECT
 from reports.privacy.stages import NO_VALUE, SHOWN
-from reports.privacy.trends import unusual_runs
 from reports.questions.intervals import clearly_larger, share_interval
-from reports.words.numbers import MISSING, count, interval, length, percent, points, quoted, uncapitalized
-from reports.words.problems import fall_of
+from reports.words.numbers import MISSING, count, interval, length, percent, points, points_interval, quoted, shown_name
 
 
 def weakest_step(stages: pl.DataFrame) -> int | None:
@@ -209,6 +208,41 @@ def _first_move(published: Flow, worth: float) -> dict[str, Any] | None:
     return None if first.is_empty() or not _leads(first["units"], worth) else first.row(0, named=True)
 
 
+def credit_headline(credit: pl.DataFrame) -> str:
+    """The title of the credit: who helps more than the last touch shows, at most two, those with most more.
+
+    Both say so: the credit by Markov, and the effect.
+    """
+    more = credit.filter(pl.col("markov_low") > pl.col("last"), pl.col("effect_low") > 0).sort(
+        pl.col("markov") - pl.col("last"), "channel", descending=[True, False]
+    )
+    names = [quoted(name) for name in more["channel"].head(2)]
+    if not names:
+        return "Which channels get the credit for the goals"
+    return f"{' and '.join(names)} {'help' if len(names) > 1 else 'helps'} more than the last touch shows"
+
+
+def credit_detail(credit: pl.DataFrame) -> str:
+    """Where the credit by Markov and the effect part, those first that are farthest apart; at most two."""
+    apart = credit.filter("part").sort((pl.col("effect") - pl.col("markov")).abs(), "channel", descending=[True, False])
+    told = [
+        f"{shown_name(row['channel'])} (credit {percent(row['markov'])}, effect "
+        f"{points_interval(row['effect_low'], row['effect_high'])} %)"
+        for row in apart.head(2).iter_rows(named=True)
+    ]
+    return f"Credit and effect part at {'; '.join(told)}. " if told else ""
+
+
+def families_headline(families: pl.DataFrame) -> str:
+    """The title of the routes to the goal: the family that brings most goals, where its share is told."""
+    first = families.row(0, named=True)
+    if not first["share_of_goals"]:
+        return "By which routes journeys reach the goal"
+    if first["family"] == DIRECT:
+        return f"{percent(first['share_of_goals'])} of goals come with no touch before them"
+    return f"{percent(first['share_of_goals'])} of goals come by {quoted(first['family'])}"
+
+
 def commonest_headline(reached: pl.DataFrame, lost: pl.DataFrame, worth: float = 1.0) -> str:
     """The title of the commonest paths: the commonest one to the goal, otherwise the commonest without it, if clear.
 
@@ -269,47 +303,17 @@ def _maximum(values: pl.Series) -> float:
     return maximum
 
 
-def trend_headline(weekly: pl.DataFrame, prefix: str = "") -> str:
-    """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none.
+def trend_headline(weekly: pl.DataFrame) -> str:
+    """The title of the weeks: the steps with an alert, or that there is none.
 
-    `prefix` names the group, such as "Device “App”: ".
+    >>> trend_headline(pl.DataFrame({"step": [2, 3], "name": ["Cart", "Paid"], "unusual": [False, True]}))
+    'Conversion week by week, with an alert before “Paid”'
     """
-    runs = unusual_runs(weekly)
-    if runs:
-        sentence = _run_sentence(runs[0])
-    else:
-        compared = weekly["low"].drop_nulls().len() > 0
-        sentence = "No week outside its expected range" if compared else "Conversion week by week"
-    return f"{prefix}{uncapitalized(sentence)}" if prefix else sentence
-
-
-def trends_headline(weekly: pl.DataFrame) -> str:
-    """The title of the trends page: the most remarkable run of all customers, otherwise of a group."""
-    runs = unusual_runs(weekly.filter(pl.col("dimension").is_null())) or unusual_runs(weekly)
-    if not runs:
-        return "How conversion moves"
-    sentence = _run_sentence(runs[0])
-    if runs[0]["dimension"] is None:
-        return sentence
-    return f"{runs[0]['dimension']} {quoted(runs[0]['segment'])}: {uncapitalized(sentence)}"
-
-
-def alerts(problems: pl.DataFrame | None) -> tuple[str, ...]:
-    """What fell, in a sentence: of the dated problems the one with most goals at stake."""
-    dated = [] if problems is None else problems.drop_nulls("first").to_dicts()
-    return (f"◆ {fall_of(dated[0])}. See Change.",) if dated else ()
-
-
-def _run_sentence(run: dict[str, Any]) -> str:
-    first, last = run["first"], run["last"]
-    when = (
-        f"week of {first.day} {first:%B}"
-        if first == last
-        else (f"weeks of {first.day} {first:%B} to {last.day} {last:%B}")
-    )
-    side = "below" if run["difference"] < 0 else "above"
-    size = points(abs(run["difference"])).lstrip("+")
-    return f"Going on to {quoted(run['name'])} was {size} {side} usual in the {when}"
+    names = weekly.filter("unusual").unique("step").sort("step")["name"].to_list()
+    if not names:
+        return "Conversion week by week"
+    before = " and ".join(filter(None, [", ".join(map(quoted, names[:-1])), quoted(names[-1])]))
+    return f"Conversion week by week, with {'an alert' if len(names) == 1 else 'alerts'} before {before}"
 
 
 def _minimum(values: pl.Series) -> float:

@@ -24,6 +24,27 @@ def count(value: float | None) -> str:
     return MISSING if value is None else f"{round(value):,}".replace("-", MINUS)
 
 
+def average(value: float | None, decimals: int | None = None) -> str:
+    """A mean or a median with so many digits after the point; without a number of them, with one where it needs one.
+
+    >>> average(13.0), average(2.5), average(0.0, 1), average(1234.5, 0), average(None)
+    ('13', '2.5', '0.0', '1,234', '–')
+    """
+    if value is None:
+        return MISSING
+    digits = (0 if value == int(value) else 1) if decimals is None else decimals
+    return f"{value:,.{digits}f}".replace("-", MINUS)
+
+
+def two_digits(value: float | None) -> str:
+    """An amount of two digits, without digits that say nothing.
+
+    >>> two_digits(340.0), two_digits(18.0), two_digits(3.2), two_digits(0.61), two_digits(None)
+    ('340', '18', '3.2', '0.61', '–')
+    """
+    return average(value, 0 if value is None or value >= 10 else 1 if value >= 1 else 2)
+
+
 def short_count(value: float | None) -> str:
     """A count in short form, for narrow labels.
 
@@ -43,6 +64,15 @@ def percent(share: float | None, decimals: int = 1) -> str:
     ('44.6 %', '–')
     """
     return MISSING if share is None else f"{share * 100:.{decimals}f}{NARROW}%"
+
+
+def signed_percent(share: float | None) -> str:
+    """A share of 1 that may be below 0 as percent, with its sign.
+
+    >>> signed_percent(-0.021).replace(NARROW, " "), signed_percent(0.4).replace(NARROW, " "), signed_percent(None)
+    ('−2.1 %', '+40.0 %', '–')
+    """
+    return MISSING if share is None else f"{_signed(share * 100, 1)}{NARROW}%"
 
 
 def percent_in_cell(share: float | None) -> str:
@@ -228,6 +258,11 @@ def quoted(name: str) -> str:
     ('“Pay”', '“(no name)”')
     """
     return f"“{shown_name(name)}”"
+
+
+def channel_name(name: str | None) -> str:
+    """A channel with credit as a label; none is that of the goals that no touch came before."""
+    return "(no touch before)" if name is None else shown_name(name)
 
 
 def shown_name(name: str | None, longest: int = 40) -> str:

@@ -5,7 +5,7 @@ A table shows what the chart shows, in the same words; files hold every column o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,9 @@ from reports.questions.answers import GoalDefinition
 from reports.questions.cube import Cube
 from reports.words.numbers import (
     MISSING,
+    average,
     bounded,
+    channel_name,
     count,
     interval,
     length,
@@ -26,10 +28,12 @@ from reports.words.numbers import (
     points_interval,
     quoted,
     shown_name,
+    signed_percent,
+    two_digits,
     wait,
     whole_interval,
 )
-from reports.words.problems import problem_of, whom_of
+from reports.words.problems import at_stake_of, friction_of, pain_of, problem_of, whom_of
 
 
 @dataclass(frozen=True)
@@ -198,13 +202,13 @@ def links_table(frame: pl.DataFrame) -> Table:
     return Table(heads, tuple(rows), words=(0, 1, 2))
 
 
-def problems_table(frame: pl.DataFrame, before: dict[int, str]) -> Table:
+def problems_table(frame: pl.DataFrame) -> Table:
     """The problems with most goals at stake."""
-    heads = ("Problem", "Where", "Goals at stake", "95 % interval", "Goes on", "Usually", "Journeys")
+    heads = ("Problem", "Where", "Goals at stake", "95 % interval", "Go on, or reach the goal", "Usually", "Journeys")
     rows = [
         (
             problem_of(r),
-            whom_of(r, before[r["step"]]),
+            whom_of(r),
             f"{r['at_stake']:,.0f}",
             whole_interval(r["low"], r["high"]),
             percent(r["share"]),
@@ -232,6 +236,60 @@ def paths_table(frame: pl.DataFrame) -> Table:
         for r in frame.iter_rows(named=True)
     ]
     return Table(("Path", "Ended", "Journeys", "Of all mature journeys"), tuple(rows), words=(0, 1))
+
+
+def credit_table(frame: pl.DataFrame) -> Table:
+    """The credit of channels by three models, goal rates with and without them, and the effect."""
+    heads = ["Channel", "Last", "Linear", "Markov", "95 % interval", "With", "Without", "Effect", "95 % interval"]
+    more = [(name, head) for name, head in _SPENT if frame[name].count()]
+    rows = [
+        (
+            channel_name(r["channel"]),
+            *(percent(r[name]) for name in ("last", "linear", "markov")),
+            interval(r["markov_low"], r["markov_high"]),
+            *(percent(r[name]) for name in ("rate_with", "rate_without")),
+            signed_percent(r["effect"]),
+            points_interval(r["effect_low"], r["effect_high"]),
+            *(cell for name, _ in more for cell in _with_ends(r, name)),
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    for name, head in more:
+        heads += [head] if name == "cost" else [head, "95 % interval"]
+    return Table(tuple(heads), tuple(rows))
+
+
+_SPENT = (("cost", "Cost"), ("cost_per_goal", "Cost a goal"), ("return_on_cost", "Return"))
+
+
+def _with_ends(row: dict[str, Any], name: str) -> list[str]:
+    """An amount, and its interval where it has one."""
+    if name == "cost":
+        return [count(row[name])]
+    low, high = (row[f"{name}{end}"] for end in ("_low", "_high"))
+    return [two_digits(row[name]), MISSING if low is None or high is None else f"{two_digits(low)}–{two_digits(high)}"]
+
+
+def families_table(frame: pl.DataFrame, currency: str | None) -> Table:
+    """The families of routes: what they bring, what they take, and how they felt; columns of nothing are left out."""
+    worth = "Value a goal" + (f" ({currency})" if currency else "")
+    columns: list[tuple[str, str, Callable[[dict[str, Any]], str]]] = [
+        ("family", "Route", lambda r: shown_name(r["family"])),
+        ("share_of_goals", "Of goals", lambda r: percent(r["share_of_goals"])),
+        ("goal_rate", "Goal rate", lambda r: percent(r["goal_rate"])),
+        ("goal_rate_low", "95 % interval", lambda r: interval(r["goal_rate_low"], r["goal_rate_high"])),
+        ("median_time", "Median time", lambda r: wait(r["median_time"])),
+        ("median_touches", "Touches", lambda r: average(r["median_touches"])),
+        ("handoffs", "Hand-offs", lambda r: average(r["handoffs"], 1)),
+        ("effort", "Effort", lambda r: average(r["effort"], 1)),
+        ("value_per_goal", worth, lambda r: average(r["value_per_goal"])),
+        ("csat", "Satisfied", lambda r: percent(r["csat"])),
+        ("csat_low", "95 % interval", lambda r: interval(r["csat_low"], r["csat_high"])),
+        ("late_share", "Nearly there", lambda r: percent(r["late_share"])),
+    ]
+    kept = [(head, text) for name, head, text in columns if frame[name].count()]
+    rows = [tuple(text(row) for _, text in kept) for row in frame.iter_rows(named=True)]
+    return Table(tuple(head for head, _ in kept), tuple(rows))
 
 
 def positions_table(frame: pl.DataFrame) -> Table:
@@ -274,12 +332,59 @@ def weeks_table(frame: pl.DataFrame) -> Table:
             _rate(r["share"], r),
             interval(r["low"], r["high"]),
             _counted(r["previous"]),
-            "unusual" if r["unusual"] else "not over" if r["state"] == "open" else "",
+            "alert" if r["unusual"] else "not over" if r["state"] == "open" else "",
         )
         for r in frame.sort("week", "step").iter_rows(named=True)
     ]
-    heads = ("Week of", "Step", "Conversion", "Expected", "Journeys before", "Note")
+    heads = ("Week of", "Step", "Conversion", "95 % interval", "Journeys before", "Note")
     return Table(heads, tuple(rows), words=(0, 1, 5))
+
+
+def release_name(row: Mapping[str, Any]) -> str:
+    """What was released: what was noted, or a version with the name of its column.
+
+    >>> release_name({"name": "4.2", "column": "App version"})
+    'App version 4.2'
+    """
+    name = shown_name(row["name"])
+    return name if row["column"] is None else f"{shown_name(row['column'])} {name}"
+
+
+def releases_table(frame: pl.DataFrame) -> Table:
+    """Releases, the newest first."""
+    rows = [(f"{r['day'].day} {r['day']:%b %Y}", release_name(r)) for r in frame.reverse().iter_rows(named=True)]
+    return Table(("Day", "Released"), tuple(rows), words=(0, 1))
+
+
+def incidents_table(frame: pl.DataFrame) -> Table:
+    """All alerts, the newest first."""
+    heads = ("Since", "Alert", "Goals at stake", "95 % interval", "Status")
+    rows = [
+        (
+            f"{r['first'].day} {r['first']:%b %Y}",
+            r["sentence"],
+            count(r["goals"]),
+            MISSING if r["goals"] is None else whole_interval(r["low"], r["high"]),
+            "open" if r["closed"] is None else f"closed {r['closed'].day} {r['closed']:%b}",
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows), words=(0, 1, 4))
+
+
+def incident_days_table(frame: pl.DataFrame) -> Table:
+    """The days of one incident."""
+    rows = [
+        (
+            f"{r['day'].day} {r['day']:%b %Y}",
+            percent(r["share"]),
+            interval(r["low"], r["high"]),
+            percent(r["others"]),
+            count(r["of"]),
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(("Day", "Goes on", "Expected", "All others", "Journeys"), tuple(rows), words=(0,))
 
 
 def linked_table(frame: pl.DataFrame, words: dict[str, str]) -> Table:
@@ -368,13 +473,6 @@ def as_files(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(columns)
 
 
-def columnar(frame: pl.DataFrame) -> dict[str, list[Any]]:
-    """The frame as lists of JSON values, one per column."""
-    plain = as_files(frame)
-    times = [name for name, dtype in plain.schema.items() if dtype.is_temporal()]
-    return plain.with_columns(pl.col(times).dt.to_string("iso")).to_dict(as_series=False)
-
-
 def _touchpoint(name: str) -> str:
     return "Other" if name == OTHER else shown_name(name)
 
@@ -387,3 +485,38 @@ def _rate(share: float | None, row: dict[str, Any]) -> str:
     if row["state"] == BOUNDED:
         return bounded(row["bound_low"], row["bound_high"])
     return {FEW: "too few", WITHHELD: "withheld"}.get(row["state"], percent(share)) if share is None else percent(share)
+
+
+def friction_table(frame: pl.DataFrame) -> Table:
+    """What journeys meet at each stage."""
+    rows = [
+        (
+            shown_name(row["stage"]),
+            friction_of(row),
+            count(row["with_it"]),
+            count(row["journeys"]),
+            percent(row["share"]),
+            "yes" if row["is_costly"] else "",
+        )
+        for row in frame.iter_rows(named=True)
+    ]
+    heads = ("Stage", "What", "Journeys that met it", "Journeys at the stage", "Share", "Clearly costs goals")
+    return Table(heads, tuple(rows), words=(0, 1, 5))
+
+
+def pains_table(frame: pl.DataFrame) -> Table:
+    """What gets in the way."""
+    rows = [
+        (
+            pain_of(row),
+            count(row["with_it"]),
+            count(row["reached"]),
+            percent(row["goal_rate"]),
+            interval(row["goal_rate_low"], row["goal_rate_high"]),
+            percent(row["goal_rate_alike"]),
+            at_stake_of(row),
+        )
+        for row in frame.iter_rows(named=True)
+    ]
+    heads = ("What", "Journeys", "Reached the goal", "Goal rate", "95 % interval", "Alike", "Goals at stake")
+    return Table(heads, tuple(rows))

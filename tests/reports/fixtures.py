@@ -12,17 +12,22 @@ from typing import Any
 
 import polars as pl
 
-from analytics import Paths
+from analytics import Paths, main_goal
 from reports.privacy import flow, stages
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
-from reports.questions import pacing
-from reports.questions.answers import Answers, Facts, Origin, Pace
+from reports.privacy.watches import DAYS, INCIDENTS, RISES, Incidents
+from reports.questions.answers import Answers, Facts, Origin, Pace, People
 from reports.questions.cube import build_cube
 from reports.questions.problems import weeks
 from reports.questions.problems.act_first import problems
-from reports.questions.problems.falls import FALLEN
+from reports.questions.problems.drivers import DRIVERS
+from reports.questions.problems.incidents import marked_weeks, steps_of
+from reports.questions.problems.pains import FRICTION
 from reports.questions.quality import VERDICTS, Evidence
+from reports.questions.time import pacing
+from reports.settings import ReportSettings
 from tests.reports.journeys import Journey, paths_of
+from tests.reports.people import people_answers
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = datetime(2026, 8, 29, 23, 59, 42, tzinfo=UTC)
@@ -56,8 +61,8 @@ ROUTES: list[tuple[list[str], str | None, int, int]] = [
 
 
 NOTHING_ELSE: dict[str, Any] = dict.fromkeys(
-    ("paths", "positions", "moves", "used", "weeks", "linked", "times", "incidence", "cube")
-) | {"evidence": Evidence()}
+    ("paths", "positions", "moves", "used", "weeks", "linked", "times", "incidence", "cube", "incidents", "friction")
+) | {"evidence": Evidence(), "people": People()}
 TOUCHPOINTS = tuple(dict.fromkeys(name for route, *_ in ROUTES for name in route if name != "other"))
 
 
@@ -285,21 +290,18 @@ def used_frame(names: tuple[str, ...] = STAGES, touchpoints: tuple[str, ...] = T
     return publishable_use(pl.DataFrame(rows, schema=["stage", "touchpoint", "customers", "of"], orient="row"), 10)
 
 
-def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> pl.DataFrame:
+def weeks_frame(names: tuple[str, ...] = STAGES) -> pl.DataFrame:
     rows = []
-    for dimension, segment, size, fall in ((None, None, 1000, 0.15), ("Device", group, 500, 0.2)):
-        for week in range(12):
-            previous = size
-            for step, name in enumerate(names[1:], 2):
-                share = 0.6 + 0.01 * ((week * 7 + step * 3) % 5 - 2)
-                share -= fall if week in (7, 8) and step == len(names) else 0
-                reached = round(previous * share)
-                start = date(2026, 6, 1) + timedelta(days=7 * week)
-                rows.append((dimension, segment, step, name, start, previous, reached, week == 11))
-                previous = reached
+    for week in range(12):
+        previous = 1000
+        for step, name in enumerate(names[1:], 2):
+            share = 0.6 + 0.01 * ((week * 7 + step * 3) % 5 - 2)
+            share -= 0.15 if week in (7, 8) and step == len(names) else 0
+            reached = round(previous * share)
+            start = date(2026, 6, 1) + timedelta(days=7 * week)
+            rows.append((step, name, start, previous, reached, week == 11))
+            previous = reached
     schema = {
-        "dimension": pl.String,
-        "segment": pl.String,
         "step": pl.UInt32,
         "name": pl.String,
         "week": pl.Date,
@@ -307,7 +309,7 @@ def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> p
         "reached": pl.Int64,
         "is_open": pl.Boolean,
     }
-    return weeks.judged(with_customers(pl.DataFrame(rows, schema=schema, orient="row")), 10, 30)
+    return weeks.with_intervals(with_customers(pl.DataFrame(rows, schema=schema, orient="row")), 10, 30)
 
 
 def with_customers(weekly: pl.DataFrame) -> pl.DataFrame:
@@ -320,9 +322,66 @@ def with_customers(weekly: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def falls_frame(name: str = STAGES[-1]) -> pl.DataFrame:
-    row = ("Device", "Mobile web", 5, name, date(2026, 7, 21), date(2026, 8, 1), 190, 0.39, 0.32, 0.46, 0.595)
-    return pl.DataFrame([(*row, False, True)], schema=FALLEN, orient="row")
+def incidents_of(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> Incidents:
+    """Payment on phones fell for twelve days and errors rose with it; a channel's data are late."""
+    days = [date(2026, 6, 23) + timedelta(days=number) for number in range(54)]
+    fallen = (date(2026, 7, 21), date(2026, 8, 1))
+    base = dict.fromkeys(INCIDENTS) | {"is_new_usual": False, "opened": fallen[0], "p_corrected": 1e-6}
+    fall = {
+        **{"alert": "pay", "rule": "unusual", "status": "closed", "measure": "pair"},
+        **{"name": f"{names[-2]} -> {names[-1]}", "source": names[-2], "target": names[-1], "stage": names[-2]},
+        **{"dimension": "Device", "segment": group, "within_seconds": 86_400, "closed": date(2026, 8, 3)},
+        **{"first": fallen[0], "last": fallen[1], "seen": 70, "of": 190, "share": 0.3684, "expected": 0.595},
+        **{"expected_low": 0.52, "expected_high": 0.66, "goals": 43.0, "low": 28.0, "high": 58.0},
+    }
+    late = {
+        **{"alert": "late", "rule": "missing", "status": "open", "measure": "channel", "name": names[0], "seen": 10},
+        **{"first": date(2026, 8, 27), "last": date(2026, 8, 28), "opened": date(2026, 8, 28), "expected": 140.0},
+    }
+    rises = [{"alert": "pay", "measure": "errors", "name": "errors", "seen": 60, "of": 2_000, "expected": 0.004}]
+    by_day = [
+        {"alert": "pay", "day": day, "of": 20, "low": 0.5, "high": 0.7, "others": 0.61}
+        | {"share": 0.37 if fallen[0] <= day <= fallen[1] else 0.6}
+        for day in days
+    ]
+    return Incidents(
+        pl.DataFrame([base | late, base | fall], schema=INCIDENTS, orient="row"),
+        pl.DataFrame(rises, schema=RISES, orient="row"),
+        pl.DataFrame(by_day, schema=DAYS, orient="row"),
+    )
+
+
+def problems_frame(stages_: pl.DataFrame, segments: pl.DataFrame | None, incidents: Incidents) -> pl.DataFrame | None:
+    """The problems of the incidents, and of all groups below the others, none of them folded."""
+    below = (
+        [] if segments is None else segments.filter(verdict="below").drop_nulls(["difference", "previous"]).to_dicts()
+    )
+    drivers = [
+        {**row, "journeys": row["previous"], "adjusted": row["difference"], "p_corrected": 0.001}
+        | {"low": row["difference_low"], "high": row["difference_high"], "explained_by": None}
+        for row in below
+    ]
+    table = pl.DataFrame([{name: row[name] for name in DRIVERS} for row in drivers], schema=DRIVERS, orient="row")
+    goal = main_goal(["Order placed"])
+    asking = problems(ReportSettings(), goal, stages_, steps_of(incidents, stages_), (table, {}))
+    assert next(asking) == {}
+    try:
+        asking.send({})
+    except StopIteration as found:
+        return found.value  # type: ignore[no-any-return]
+    raise AssertionError("problems ask once")
+
+
+def friction_frame(names: tuple[str, ...], trouble: str = "Error shown") -> pl.DataFrame:
+    """What journeys meet at the first stages, the trouble clearly costing goals."""
+    rows = [
+        (names[0], "repeat", None, 9_000, 1_080, 0.12, False),
+        (names[1], "slow", None, 12_000, 1_500, 0.125, True),
+        (names[1], "repeat", None, 12_000, 600, 0.05, False),
+        (names[2], "back", None, 7_000, 560, 0.08, False),
+        (names[2], "trouble", trouble, 7_000, 280, 0.04, True),
+    ]
+    return pl.DataFrame(rows, schema=FRICTION, orient="row")
 
 
 def linked_frame() -> pl.DataFrame:
@@ -370,6 +429,21 @@ def evidence_of() -> Evidence:
     return Evidence(pl.DataFrame(rows, schema=VERDICTS, orient="row"), refused, END, 0.003)
 
 
+def maturity_frame(word: str = "a picture on a wall") -> pl.DataFrame:
+    """Domains of which one was not answered, and one has no next step; `word` is that of another."""
+    values = (2.5, 3.0, None, 5.0, 2.2)
+    schema = {"domain": pl.String, "value": pl.Float64, "low": pl.Int64, "high": pl.Int64, "last": pl.Float64}
+    schema |= {"level": pl.String, "number": pl.Int64, **dict.fromkeys(("question", "next_step", "help"), pl.String)}
+    domains = ("listening", "understanding", "designing", "connecting", "acting")
+    rows: list[tuple[Any, ...]] = []
+    for place, (domain, value) in enumerate(zip(domains, values, strict=True)):
+        begin = (None,) * 4 if value in (None, 5.0) else (3 * place + 1, "Is it so?", word, "journeys report")
+        level = None if value is None else "a habit" if value == 5.0 else "started"
+        ends = (None, None) if value is None else (int(value), min(5, int(value) + 2))
+        rows.append((domain, value, *ends, None if place else 1.7, level, *begin))
+    return pl.DataFrame([*rows, ("all", None, 2, 5, None, None, *(None,) * 4)], schema=schema, orient="row")
+
+
 def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGES, **changed: Any) -> Answers:
     defaults: dict[str, Any] = {
         "facts": Facts(142380, 20117, 24802, START, END),
@@ -389,17 +463,22 @@ def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGE
         "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
         "changes": changes_frame(),
         "voice": voice_frame(names),
+        "friction": friction_frame(names),
         "times": pacing.times_to_goal(
             journeys_of(), pacing.summary(journeys_of(), WINDOW), WINDOW, k=k, min_journeys=min_customers
         ),
         "incidence": pacing.incidence(journeys_of(), "device", window=WINDOW, k=k, min_journeys=min_customers),
         "incidence_by": "Device",
         "cube": build_cube(counts_of(), STAGES, ("device", "region"), k),
+        "people": people_answers(names),
+        "maturity": maturity_frame(names[0]),
         "evidence": evidence_of(),
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }
     asked = defaults | changed
-    found = problems(asked["stages"], asked["segments"], asked["weeks"], falls_frame(names[-1]))
+    incidents = asked.setdefault("incidents", incidents_of(names))
+    asked["weeks"] = marked_weeks(asked["weeks"], steps_of(incidents, asked["stages"]))
+    found = problems_frame(asked["stages"], asked["segments"], incidents)
     return Answers(**({"problems": found} | asked))
 
 
@@ -417,6 +496,8 @@ def hostile_answers(names: tuple[str, ...]) -> Answers:
         positions=publishable_positions(matrix_frame(taken), 10),
         moves=publishable_moves(transitions_frame(taken), 10),
         used=used_frame(names, names),
-        weeks=weeks_frame(names, names[0]),
+        friction=friction_frame(names, names[0]),
+        weeks=weeks_frame(names),
+        incidents=incidents_of(names, names[0]),
         stage_numbers={name: index for index, name in enumerate(names)},
     )

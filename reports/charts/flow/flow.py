@@ -13,7 +13,7 @@ from typing import Any, cast
 import altair as alt
 
 from reports.charts import fonts
-from reports.charts.canvas import Canvas, chart_of, only, tips
+from reports.charts.canvas import Canvas, Layers, chart_of, only, tips
 from reports.charts.flow.layout import NODE_WIDTH, Box, Layout, lay_out
 from reports.privacy.flow import OTHER, Flow
 from reports.words.numbers import MISSING, NARROW, count, percent, shown_name
@@ -37,7 +37,7 @@ STUB = "'M'+datum.x0+','+datum.y0+'l14,0l12,'+(datum.h/2)+'l-12,'+(datum.h/2)+'l
 FREE: dict[str, Any] = {"filled": True, "size": 4, "strokeWidth": 0, "opacity": 1}
 
 
-def flow_of_paths(flow: Flow, unit: str = "journeys", width: int = WIDTH) -> alt.LayerChart:
+def flow_of_paths(flow: Flow, unit: str = "journeys", width: int = WIDTH) -> Layers:
     """The flow as ribbons between stacked touchpoints."""
     layout = lay_out(flow, width - 130, HEIGHT)
     canvas = Canvas(width, layout.height + HEAD + 10)

@@ -12,7 +12,7 @@ from typing import Any
 import altair as alt
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Canvas
+from reports.charts.canvas import NARROW, Canvas, Layers
 from reports.charts.flow.fewer import fewer
 from reports.charts.flow.flow import RIBBON_DOWN, boxes, link_texts, name_of, node_texts, ribbons, targets
 from reports.privacy.flow import OTHER, Flow, Node
@@ -38,7 +38,7 @@ class Slot:
     lines: tuple[str, ...]
 
 
-def narrow_flow(flow: Flow, unit: str = "journeys", width: int = NARROW) -> alt.LayerChart:
+def narrow_flow(flow: Flow, unit: str = "journeys", width: int = NARROW) -> Layers:
     """The flow from top to bottom, with the three largest touchpoints of a position."""
     small = fewer(flow, MAX_TOUCHPOINTS)
     scale, slots = _laid_out(small, width)

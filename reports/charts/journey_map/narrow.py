@@ -1,8 +1,8 @@
 """Draws the journey map on a phone: the stages below each other, with the same content as the wide map.
 
-In: what `reports.charts.journey_map.wide` takes. The marks mean the same: a circle's area is the share that uses a
-touchpoint, a whisker the 95 % interval of satisfaction; brick is the stage after which most leave, and the one that is
-clearly the least satisfied.
+In: `Lanes` of `reports.charts.journey_map.wide`. The marks mean the same: a circle's area is the share that uses a
+touchpoint, a whisker the 95 % interval of satisfaction; brick is the stage after which most leave, the one that is
+clearly the least satisfied, and what clearly costs goals.
 """
 
 from __future__ import annotations
@@ -11,8 +11,21 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Canvas, tips
-from reports.charts.journey_map.wide import FELT_TIP, Rows, circle, circles, felt_of, felt_texts, stage_columns
+from reports.charts.canvas import NARROW, Canvas, Layers, tips
+from reports.charts.journey_map.wide import (
+    FELT_TIP,
+    Lanes,
+    Row,
+    Rows,
+    chosen_only,
+    circle,
+    circles,
+    felt_of,
+    felt_texts,
+    groups_beside,
+    stage_columns,
+    with_choice,
+)
 from reports.words.numbers import count, percent
 
 HEAD = 32
@@ -22,12 +35,12 @@ GAP = 22
 TRACK = (112.0, 262.0)
 
 
-def narrow_journey_map(
-    stages: pl.DataFrame, used: pl.DataFrame, voice: pl.DataFrame | None, wants: dict[str, str], width: int = NARROW
-) -> alt.LayerChart:
-    """Of every stage: who reaches it, what they want and use, how they feel, how many leave, how long it takes."""
-    steps = stage_columns(stages, width)
-    felt = {row["stage"]: row for row in felt_of(voice, steps)}
+def narrow_journey_map(lanes: Lanes, width: int = NARROW) -> Layers:
+    """Of every stage: who reaches it, what they want, use, feel, believe, meet, how many leave, how long it takes."""
+    steps = stage_columns(lanes.stages, width)
+    felt = {row["stage"]: row for row in felt_of(lanes.voice, steps)}
+    used, wants, beside = lanes.used, lanes.wants, groups_beside(lanes.groups, steps)
+    notes = [line for text in lanes.collect(list(felt.values())) for line in fonts.wrap(text, width - 24, 12, lines=4)]
     top = 0.0
     for step in steps:
         step["used"] = used.filter(pl.col("stage") == step["name"]).sort("share", descending=True).to_dicts()
@@ -36,10 +49,73 @@ def narrow_journey_map(
         step["top"] = top
         step["uses"] = top + HEAD + 16 * len(step["wants"]) + 8
         step["lines"] = step["uses"] + ROW * len(step["used"]) + 4
-        top = step["lines"] + LINE * (bool(step["felt"]) + 2 * (step["leave"] is not None)) + GAP
-    canvas = Canvas(width, top - GAP)
+        step["meets"] = lanes.met_at(step["name"])
+        own = bool(step["felt"]) + (2 + bool(beside)) * (step["leave"] is not None)
+        step["believes"] = step["lines"] + LINE * own
+        step["beliefs"] = [
+            {**row, "says": [*fonts.wrap(row["says"], width - 130, 12, lines=3), row["ends"]]}
+            for row in lanes.believed_at(step["name"])
+        ]
+        step["met"] = step["believes"] + sum(_height(row) for row in step["beliefs"])
+        top = step["met"] + LINE * len(step["meets"]) + GAP
+    canvas = Canvas(width, top - GAP + (HEAD + 16 * len(notes) if notes else 0))
     layers = [*_heads(canvas, steps), *_uses(canvas, steps), *_feelings(canvas, steps), *_leaving(canvas, steps)]
-    return canvas.layered(layers, "Journey map. " + " ".join(step["d"] for step in steps))
+    layers += [*_beside(canvas, beside, steps), *_believing(canvas, steps), *_meeting(canvas, steps)]
+    if notes:
+        layers.append(canvas.texts([{"x": 12, "y": top + 2, "t": "To collect"}], "label-strong"))
+        at = {"x": 12, "y": top + 16, "t": notes}
+        layers.append(canvas.texts([at], "label-muted", fontSize=12, lineHeight=16, baseline="top"))
+    drawn = canvas.layered(layers, "Journey map. " + " ".join(step["d"] for step in steps))
+    return with_choice(drawn, beside)
+
+
+def _beside(canvas: Canvas, beside: Rows, steps: Rows) -> list[alt.Chart]:
+    """Of the group that is chosen, how many leave."""
+    places = {s["name"]: s["lines"] + LINE * (2.5 + bool(s["felt"])) for s in steps if s["leave"] is not None}
+    rows = [{**row, "y": places[row["stage"]]} for row in beside if row["stage"] in places]
+    if not rows:
+        return []
+    texts = [{**row, "x": canvas.width - 12, "t": f"{row['t']} of those chosen"} for row in rows]
+    return [chosen_only(canvas, texts, "right")]
+
+
+def _height(row: Row) -> float:
+    """Of a belief, by the lines of its question."""
+    return LINE - 15 + 15 * len(row["says"])
+
+
+def _believing(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
+    """The share that gives the wished answer, and what was asked."""
+    rows = []
+    for step in steps:
+        y = step["believes"] + LINE / 2
+        for row in step["beliefs"]:
+            rows.append({**row, "y": y})
+            y += _height(row)
+    if not rows:
+        return []
+    asked = [{"x": 78, "y": row["y"], "t": row["says"]} for row in rows]
+    return [
+        canvas.texts([{"x": 12, "y": row["y"], "t": "Believe"} for row in rows], "label-muted"),
+        canvas.texts(asked, "label", fontSize=12, lineHeight=15),
+        _figures(canvas, rows, "label-strong"),
+    ]
+
+
+def _meeting(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
+    """What most journeys meet."""
+    layers = []
+    for bad, style in ((False, "label"), (True, "label-bad")):
+        rows = [
+            {"x": 12, "y": step["met"] + LINE * (index + 0.5), "t": f"Meet: {row['t']}"}
+            for step in steps
+            for index, row in enumerate(step["meets"])
+            if row["bad"] is bad
+        ]
+        if rows:
+            fitted = [{**row, "t": fonts.fit(row["t"], canvas.width - 24, 12)} for row in rows]
+            layers.append(canvas.texts(fitted, style))
+    return layers
 
 
 def _heads(canvas: Canvas, steps: Rows) -> list[alt.Chart]:

@@ -1,51 +1,193 @@
-"""The journey on one page: what customers use at each stage, how they feel, how many leave, and how long it takes.
+"""The journey on one page: what customers want and use at each stage, how they feel, what they believe and meet, how
+many leave, and how long it takes; beside it, of one group, how many leave; at its foot, what to collect where it has
+nothing.
 
-In: the published stages, the touchpoints used per stage, and, where customers were asked, their satisfaction per
-stage. All rows share the same columns, one per stage.
+In: `Lanes`. All rows share the same columns, one per stage.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final, cast
 
 import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import Canvas, chart_of, only, tips
-from reports.words.numbers import count, interval, percent, shown_name, wait
+from reports.charts.canvas import PAPER, Align, Canvas, Layers, chart_of, only, tips
+from reports.words.numbers import count, interval, percent, shown_name, wait, whole_interval
+from reports.words.problems import friction_of, to_collect
 
 WIDTH = 1096
 LEFT = 236
 ROW = 23
 FEEL = 130
 DROP = 118
-Rows = list[dict[str, Any]]
+LINE = 16
+MOST_MET: Final = 3
+"""So many kinds of friction are told at a stage."""
+MOST_BELIEVED: Final = 2
+"""So many questions are told at a stage."""
+BELIEF: Final = 62
+LONGEST_QUESTION: Final = 120
+CHOSEN: Final = "chosen"
+"""The parameter with the group that is chosen."""
+Row = dict[str, Any]
+Rows = list[Row]
 FELT_TIP = tips(stage="Stage", t="Satisfied", t_interval="95 % interval", t_answers="Answers")
 
 
-def journey_map(
-    stages: pl.DataFrame,
-    used: pl.DataFrame,
-    voice: pl.DataFrame | None,
-    wants: dict[str, str],
-    width: int = WIDTH,
-) -> alt.LayerChart:
-    """Stages across; touchpoints, feelings, drop-off and time down."""
-    steps = stage_columns(stages, width)
-    touchpoints = _touchpoints(used, steps)
-    felt = felt_of(voice, steps)
-    tops = _tops(len(touchpoints), bool(felt))
-    canvas = Canvas(width, tops["time"] + 44)
-    layers = _head(canvas, steps, wants)
-    layers += _used(canvas, used, steps, touchpoints, tops["used"])
+@dataclass(frozen=True)
+class Lanes:
+    """What the map is drawn from: the published stages; the touchpoints `used` per stage; where customers were asked,
+    their satisfaction per stage (`voice`); what they want by stage (`wants`); what journeys meet (`friction`), the
+    `groups` of journeys by stage, and what customers believe (`believed`), each null where there is none.
+    """
+
+    stages: pl.DataFrame
+    used: pl.DataFrame
+    voice: pl.DataFrame | None
+    wants: Mapping[str, str]
+    friction: pl.DataFrame | None = None
+    groups: pl.DataFrame | None = None
+    believed: pl.DataFrame | None = None
+
+    def collect(self, felt: Rows) -> list[str]:
+        """What to collect where the map has nothing, stage by stage."""
+        names = self.stages.filter(pl.col("kind") != "goal").sort("step")["name"].to_list()
+        believed = set() if self.believed is None else set(self.believed["stage"])
+        return to_collect(names, self.wants, {row["stage"] for row in felt}, self.friction, believed)
+
+    def believed_at(self, stage: str) -> Rows:
+        """The wished answers that most customers answered at a stage: the share, and what was asked."""
+        if self.believed is None:
+            return []
+        told = self.believed.filter(pl.col("stage") == stage, pl.col("share").is_not_null())
+        most = told.sort("whole", descending=True, maintain_order=True).head(MOST_BELIEVED).to_dicts()
+        return [
+            {
+                "t": percent(row["share"], 0),
+                "ends": f"95 %: {whole_interval(100 * row['share_low'], 100 * row['share_high'])}",
+                "says": shown_name(row["says"], LONGEST_QUESTION),
+            }
+            for row in most
+        ]
+
+    def met_at(self, stage: str) -> Rows:
+        """What most journeys meet at a stage."""
+        if self.friction is None:
+            return []
+        rows = self.friction.filter(stage=stage).sort("share", descending=True).head(MOST_MET).to_dicts()
+        return [{"t": f"{percent(row['share'])} {friction_of(row)}", "bad": row["is_costly"]} for row in rows]
+
+
+def journey_map(lanes: Lanes, width: int = WIDTH) -> Layers:
+    """Stages across; touchpoints, feelings, friction, drop-off and time down."""
+    steps = stage_columns(lanes.stages, width)
+    touchpoints = _touchpoints(lanes.used, steps)
+    felt = felt_of(lanes.voice, steps)
+    met = {step["name"]: rows for step in steps if (rows := lanes.met_at(step["name"]))}
+    beside, notes = [] if width == PAPER else groups_beside(lanes.groups, steps), lanes.collect(felt)
+    believed = {step["name"]: rows for step in steps if (rows := lanes.believed_at(step["name"]))}
+    tops = _tops(
+        {
+            "used": len(touchpoints) * ROW,
+            "felt": FEEL if felt else 0,
+            "believed": BELIEF * _deepest(believed) - 10 if believed else 0,
+            "met": max(LINE * _deepest(met), 44) if met else 0,
+            "drop": DROP + 16 * bool(beside),
+            "time": 44 - 10,
+            "collect": LINE if notes else 0,
+        }
+    )
+    canvas = Canvas(width, tops["collect"] + LINE * len(notes) + 2 if notes else tops["time"] + 44)
+    layers = _head(canvas, steps, lanes.wants)
+    layers += _used(canvas, lanes.used, steps, touchpoints, tops["used"])
     if felt:
         layers += _feelings(canvas, felt, tops["felt"])
+    if believed:
+        layers += _believed(canvas, believed, steps, tops["believed"])
+    if met:
+        layers += _met(canvas, met, steps, tops["met"])
     layers += _drops(canvas, steps, tops["drop"])
+    if beside:
+        layers.append(_beside(canvas, beside, tops["drop"] + DROP + 8))
     layers += _times(canvas, steps, tops["time"])
+    if notes:
+        at = {"x": LEFT, "y": tops["collect"], "t": notes}
+        layers += _side(canvas, "To collect", [], tops["collect"])
+        layers.append(canvas.texts([at], "label-muted", lineHeight=LINE, baseline="top"))
     layers.append(canvas.lines([{"x": 0, "x2": width, "y": y - 14, "y2": y - 14} for y in tops.values()], "sep"))
-    return canvas.layered(layers, "Journey map. " + " ".join(step["d"] for step in steps))
+    drawn = canvas.layered(layers, "Journey map. " + " ".join(step["d"] for step in steps))
+    return with_choice(drawn, beside)
+
+
+def groups_beside(groups: pl.DataFrame | None, steps: Rows) -> Rows:
+    """Of every group that is told, by stage, how many leave: the second number, of the group that is chosen."""
+    if groups is None:
+        return []
+    after = {step["name"]: place for place, step in pairwise(steps)}
+    told = groups.filter(pl.col("share").is_not_null(), pl.col("name").is_in(list(after)))
+    rows = []
+    for row in told.iter_rows(named=True):
+        group = f"{row['dimension']}: {shown_name(row['segment'])}"
+        leave = percent(1 - row["share"], 0)
+        rows.append({"x": after[row["name"]]["xm"], "stage": after[row["name"]]["name"], "group": group, "t": leave})
+    return rows
+
+
+def with_choice(drawn: Layers, beside: Rows) -> Layers:
+    """The map with a list to choose a group from."""
+    if beside:
+        names = list(dict.fromkeys(row["group"] for row in beside))
+        bind = alt.binding_select(options=["", *names], labels=["none", *names], name="Second number: ")
+        drawn.params = [alt.VariableParameter(name=CHOSEN, value="", bind=bind)]
+    return drawn
+
+
+def chosen_only(canvas: Canvas, rows: Rows, align: Align = "center") -> alt.Chart:
+    """The texts of the group that is chosen."""
+    marked = chart_of(only(rows, "x", "y", "t", "group")).mark_text(style="label-strong", align=align, aria=False)
+    encoded = marked.encode(canvas.x(), canvas.y(), alt.Text("t:N")).transform_filter(f"datum.group === {CHOSEN}")
+    return cast("alt.Chart", encoded)
+
+
+def _beside(canvas: Canvas, rows: Rows, y: float) -> alt.Chart:
+    return chosen_only(canvas, [{**row, "y": y, "t": f"chosen {row['t']}"} for row in rows])
+
+
+def _believed(canvas: Canvas, believed: Mapping[str, Rows], steps: Rows, top: float) -> list[alt.Chart]:
+    room = steps[0]["x1"] - steps[0]["x0"]
+    rows = [
+        {**row, "x": step["xm"], "y": top + 6 + BELIEF * index}
+        for step in steps
+        for index, row in enumerate(believed.get(step["name"], []))
+    ]
+    said = [
+        {"x": row["x"], "y": row["y"] + 10, "t": [row["ends"], *fonts.wrap(row["says"], room - 8, 11.5)]}
+        for row in rows
+    ]
+    return [
+        *_side(canvas, "What they believe", ["customers who give", "the wished answer"], top),
+        canvas.texts(only(rows, "x", "y", "t"), "label-strong", "center"),
+        canvas.texts(only(said, "x", "y", "t"), "label-muted", "center", lineHeight=14, baseline="top"),
+    ]
+
+
+def _met(canvas: Canvas, met: Mapping[str, Rows], steps: Rows, top: float) -> list[alt.Chart]:
+    room = steps[0]["x1"] - steps[0]["x0"]
+    rows = [
+        {**row, "x": step["xm"], "y": top + 6 + LINE * index, "t": fonts.fit(row["t"], room - 8, 11.5)}
+        for step in steps
+        for index, row in enumerate(met.get(step["name"], []))
+    ]
+    layers = _side(canvas, "What they meet", ["share of journeys", "at the stage"], top)
+    for bad, style in ((False, "label"), (True, "label-bad")):
+        if own := [row for row in rows if row["bad"] is bad]:
+            layers.append(canvas.texts(own, style, "center", fontSize=11.5))
+    return layers
 
 
 def stage_columns(stages: pl.DataFrame, width: int) -> Rows:
@@ -65,13 +207,17 @@ def stage_columns(stages: pl.DataFrame, width: int) -> Rows:
     return rows
 
 
-def _tops(touchpoints: int, felt: bool) -> dict[str, float]:
-    tops = {"used": 122.0}
-    at = 122.0 + touchpoints * ROW + 34
-    if felt:
-        tops["felt"], at = at, at + FEEL + 34
-    tops["drop"] = at
-    tops["time"] = at + DROP + 34
+def _deepest(lane: Mapping[str, Rows]) -> int:
+    """The most rows of a stage in a lane."""
+    return max(map(len, lane.values()), default=0)
+
+
+def _tops(heights: Mapping[str, float]) -> dict[str, float]:
+    """Where each lane begins, by the heights of those that are there."""
+    tops, at = {}, 122.0
+    for lane, height in heights.items():
+        if height or lane == "used":
+            tops[lane], at = at, at + height + 34
     return tops
 
 
@@ -83,7 +229,7 @@ def _side(canvas: Canvas, head: str, lines: list[str], top: float) -> list[alt.C
     ]
 
 
-def _head(canvas: Canvas, steps: Rows, wants: dict[str, str]) -> list[alt.Chart]:
+def _head(canvas: Canvas, steps: Rows, wants: Mapping[str, str]) -> list[alt.Chart]:
     room = steps[0]["x1"] - steps[0]["x0"]
     boxes = [{"x": s["x0"], "x2": s["x1"], "y": 0, "y2": 34} for s in steps]
     names = [{"x": s["xm"], "y": 17, "t": fonts.fit(s["label"], room - 12, 13.5, 600)} for s in steps]

@@ -16,7 +16,7 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Canvas, chart_of, tips
+from reports.charts.canvas import NARROW, Canvas, Layers, chart_of, tips
 from reports.charts.moves import graph_layout
 from reports.words.numbers import count, percent, short_count, shown_name
 
@@ -33,7 +33,7 @@ Rows = list[dict[str, Any]]
 
 def move_graph(
     moves: pl.DataFrame, layers: dict[str, int], goals: Collection[str], hide_below: float = 0.015, width: int = WIDTH
-) -> alt.LayerChart:
+) -> Layers:
     """Touchpoints and the moves between them; moves rarer than `hide_below` of all starts are not drawn."""
     rows = moves.to_dicts()
     visits = _visits(rows)
@@ -46,7 +46,7 @@ def move_graph(
 
 def narrow_move_graph(
     moves: pl.DataFrame, layers: dict[str, int], goals: Collection[str], width: int = NARROW
-) -> alt.LayerChart:
+) -> Layers:
     """The same for a phone: stages from top to bottom, only the commonest touchpoints and moves, as a note says."""
     rows = moves.to_dicts()
     visits = _visits(rows)
@@ -68,7 +68,7 @@ def narrow_move_graph(
     return _whole(canvas, edges, nodes, caption)
 
 
-def _whole(canvas: Canvas, edges: Rows, nodes: Rows, *more: alt.Chart) -> alt.LayerChart:
+def _whole(canvas: Canvas, edges: Rows, nodes: Rows, *more: alt.Chart) -> Layers:
     text = "; ".join(edge["d"] for edge in edges[:8])
     drawn = [*_edges(edges), *_nodes(canvas, nodes), *more]
     return canvas.layered(drawn, f"{len(nodes)} touchpoints and moves. {text}.")

@@ -13,7 +13,7 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Canvas, chart_of, only, tips
+from reports.charts.canvas import NARROW, Canvas, Layers, chart_of, only, tips
 from reports.privacy.paths import ABANDONED, OPEN, REACHED
 from reports.words.numbers import count, percent, percent_in_cell, shown_name
 
@@ -26,7 +26,7 @@ PLAIN_TO, STRONG_FROM = 0.52, 0.72
 ENDS = {REACHED: "Reached the goal", ABANDONED: "Abandoned", OPEN: "Still open"}
 
 
-def step_matrix(positions: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
+def step_matrix(positions: pl.DataFrame, width: int = WIDTH) -> Layers:
     """Touchpoints by position, then how journeys have ended by then."""
     names = _in_order(positions)
     depth = int(positions["position"].max())  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Canvas, tips
+from reports.charts.canvas import NARROW, Canvas, Layers, tips
 from reports.privacy.paths import ABANDONED, REACHED
 from reports.words.numbers import count, percent, shown_name
 
@@ -29,7 +29,7 @@ FIGURES = 236
 HEADS = {REACHED: "Paths that reach the goal", ABANDONED: "Paths that are abandoned"}
 
 
-def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
+def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> Layers:
     """Paths as rows of chips, with how many journeys took each."""
     rows = paths.to_dicts()
     longest = max(len(row["route"]) + (row["ended"] == ABANDONED) for row in rows)
@@ -41,7 +41,7 @@ def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     return canvas.layered([*_drawn(canvas, chips), *_bars(canvas, rows, heads)], _description(rows))
 
 
-def narrow_commonest_paths(paths: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
+def narrow_commonest_paths(paths: pl.DataFrame, width: int = NARROW) -> Layers:
     """The same for a phone: the number of journeys stands above a path's chips, which wrap onto further lines."""
     rows = paths.to_dicts()
     chips: list[dict[str, Any]] = []

@@ -13,7 +13,7 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Canvas, tips
+from reports.charts.canvas import NARROW, Canvas, Layers, tips
 from reports.words.numbers import percent, shown_name
 
 WIDTH = 1096
@@ -24,7 +24,7 @@ SMALL_ROW = 24
 Tops = dict[Any, float]
 
 
-def check_strip(verdicts: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
+def check_strip(verdicts: pl.DataFrame, width: int = WIDTH) -> Layers:
     """Suites and expectations by day: ✓ met, ✗ not met, blank where nothing was checked."""
     days = sorted(verdicts["day"].unique())
     names = verdicts.select("suite", "belief").unique(maintain_order=True).rows()
@@ -37,7 +37,7 @@ def check_strip(verdicts: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     return canvas.layered(layers, _description(names, days, cells))
 
 
-def narrow_check_strip(verdicts: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
+def narrow_check_strip(verdicts: pl.DataFrame, width: int = NARROW) -> Layers:
     """The same for a phone: an expectation stands above its days, and a cell holds only its mark."""
     days = sorted(verdicts["day"].unique())
     names = verdicts.select("suite", "belief").unique(maintain_order=True).rows()

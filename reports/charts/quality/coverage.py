@@ -5,11 +5,10 @@ In: `way` and `share` of touches. One bar per kind of evidence, the strongest on
 
 from __future__ import annotations
 
-import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import Canvas, tips
+from reports.charts.canvas import Canvas, Layers, tips
 from reports.words.numbers import percent
 
 WIDTH = 1096
@@ -17,7 +16,7 @@ ROW = 38
 ABOVE = 20
 
 
-def coverage_bars(linked: pl.DataFrame, words: dict[str, str], width: int = WIDTH) -> alt.LayerChart:
+def coverage_bars(linked: pl.DataFrame, words: dict[str, str], width: int = WIDTH) -> Layers:
     """Shares of touches as bars, their names beside them, or above them where there is little room."""
     rows = linked.to_dicts()
     above = ABOVE if width < WIDTH else 0

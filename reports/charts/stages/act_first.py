@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Canvas, tips
+from reports.charts.canvas import NARROW, Canvas, Layers, tips
 from reports.words.numbers import whole_interval
 from reports.words.problems import evidence_of, problem_of, whom_of
 
@@ -19,18 +19,18 @@ TEXT = 430
 FIGURES = 180
 
 
-def act_first(
-    problems: pl.DataFrame, before: dict[int, str], width: int = WIDTH, *, max_rows: int | None = None
-) -> alt.LayerChart:
-    """Problems as rows, at most `max_rows` of them; `before` names the stage before each step."""
-    rows = _rows(problems, before)[:max_rows]
+def act_first(problems: pl.DataFrame, width: int = WIDTH, *, max_rows: int | None = None) -> Layers:
+    """Problems as rows, at most `max_rows` of them."""
+    rows = _rows(problems)[:max_rows]
     text = min(TEXT, 0.45 * width)
     left, room = text + 16, width - text - FIGURES - 32
     for row in rows:
         row["problem"] = fonts.wrap(row["t_problem"], text - 30, 13, 600)
         row["whom"] = fonts.wrap(row["t_whom"], text - 30, 12)
         row["evidence"] = fonts.wrap(row["t_evidence"], width - left, 12)
-    heights = [max(ROW + 16 * len(row["problem"]) + 15 * len(row["whom"]), 59) for row in rows]
+    heights = [
+        max(ROW + 16 * len(row["problem"]) + 15 * len(row["whom"]), 44 + 15 * len(row["evidence"])) for row in rows
+    ]
     tops = [HEAD + sum(heights[:index]) for index in range(len(rows) + 1)]
     left_out = problems.height - len(rows)
     canvas = Canvas(width, tops[-1] + (18 if left_out else 0))
@@ -62,9 +62,9 @@ def act_first(
     return canvas.layered([*layers, *_bars(canvas, rows)], _description(rows))
 
 
-def narrow_act_first(problems: pl.DataFrame, before: dict[int, str], width: int = NARROW) -> alt.LayerChart:
+def narrow_act_first(problems: pl.DataFrame, width: int = NARROW) -> Layers:
     """The same for a phone: the bar stands below the words, which take up to two lines each."""
-    rows, pitch = _rows(problems, before), 136
+    rows, pitch = _rows(problems), 152
     canvas = Canvas(width, pitch * len(rows))
     for index, row in enumerate(rows):
         _place(row, 0, width, index * pitch + 68, rows)
@@ -82,12 +82,12 @@ def narrow_act_first(problems: pl.DataFrame, before: dict[int, str], width: int 
     return canvas.layered([*texts, *_bars(canvas, rows)], _description(rows))
 
 
-def _rows(problems: pl.DataFrame, before: dict[int, str]) -> list[dict[str, Any]]:
+def _rows(problems: pl.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for row in problems.iter_rows(named=True):
         text = {
             "t_problem": problem_of(row),
-            "t_whom": whom_of(row, before[row["step"]]),
+            "t_whom": whom_of(row),
             "t_evidence": evidence_of(row),
             "t": f"{row['at_stake']:,.0f}",
             "t_interval": whole_interval(row["low"], row["high"]),

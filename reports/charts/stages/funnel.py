@@ -12,7 +12,7 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Align, Canvas, tips
+from reports.charts.canvas import NARROW, Align, Canvas, Layers, tips
 from reports.privacy.stages import BOUNDED, WITHHELD
 from reports.words.numbers import bounded, count, interval, percent, shown_name, wait
 
@@ -23,7 +23,7 @@ HEAD = 22
 COLUMNS = (("Journeys", 0.0), ("From previous", 122.0), ("95 % interval", 240.0), ("Median time", 340.0))
 
 
-def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH, pitch: int = ROW) -> alt.LayerChart:
+def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH, pitch: int = ROW) -> Layers:
     """Stages as bars with a table of figures beside them; the step `weakest`, if any, stands out.
 
     `pitch` is the height of a row in pixels.
@@ -70,7 +70,7 @@ def _named(row: dict[str, Any], label: float) -> dict[str, Any]:
     return {"x": label - 12, "y": row["ym"] - 8 * (len(lines) - 1), "t": lines}
 
 
-def narrow_stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = NARROW) -> alt.LayerChart:
+def narrow_stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = NARROW) -> Layers:
     """The same for a phone: names and figures stand above the bars."""
     rows = _rows(stages)
     pitch = 62

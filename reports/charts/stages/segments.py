@@ -15,7 +15,7 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Align, Canvas, tips
+from reports.charts.canvas import NARROW, Align, Below, Canvas, Layers, tips
 from reports.privacy.stages import BOUNDED, FEW, SHOWN
 from reports.words.numbers import bounded, count, interval, percent, points, points_interval, shown_name
 
@@ -37,7 +37,7 @@ MARKS = {
 Range = tuple[float, float]
 
 
-def segment_dots(segments: pl.DataFrame, min_customers: int, width: int = WIDTH) -> alt.LayerChart:
+def segment_dots(segments: pl.DataFrame, min_customers: int, width: int = WIDTH) -> Layers:
     """Step conversion of every group; ▲ and ▼ differ clearly from the others, ○ does not, □ is not compared."""
     steps = segments.select("step", "name", "everyone").unique("step", keep="first").sort("step").to_dicts()
     groups = segments.select("dimension", "segment").unique(maintain_order=True).to_dicts()
@@ -58,12 +58,10 @@ def segment_dots(segments: pl.DataFrame, min_customers: int, width: int = WIDTH)
     return canvas.layered(layers, text + (described or "none") + ".")
 
 
-def narrow_segment_dots(segments: pl.DataFrame, min_customers: int) -> alt.VConcatChart:
+def narrow_segment_dots(segments: pl.DataFrame, min_customers: int) -> Below:
     """The same for a phone: one step below the other."""
     steps = [segment_dots(rows, min_customers, NARROW) for rows in segments.partition_by("step", maintain_order=True)]
-    stacked = alt.vconcat(*steps, spacing=22)
-    whole: alt.VConcatChart = stacked.properties(description=f"Conversion of groups at {len(steps)} steps, in turn.")
-    return whole
+    return Below(vconcat=steps, spacing=22, description=f"Conversion of groups at {len(steps)} steps, in turn.")
 
 
 def ticks(low: float, high: float, max_ticks: int = 4) -> list[float]:

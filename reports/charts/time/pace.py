@@ -1,7 +1,7 @@
 """How long do journeys take to the goal, and which groups get there sooner?
 
-In: the frames of `reports.questions.pacing`. Bars are equally wide, but cover longer and longer times; the bar that
-contains the median is dark.
+In: the frames of `reports.questions.time.pacing`. Bars are equally wide, but cover longer and longer times; the bar
+that contains the median is dark.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import NARROW, Canvas, chart_of, only, tips
+from reports.charts.canvas import NARROW, Canvas, Layers, chart_of, only, tips
 from reports.charts.stages.segments import ticks
 from reports.words.numbers import count, interval, percent, shown_name
 
@@ -29,7 +29,7 @@ ROW = 30
 STYLES = (("line-primary", "dot"), ("line-2", "dot-2"), ("line-3", "dot-3"), ("line-4", "dot-4"))
 
 
-def time_bars(times: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
+def time_bars(times: pl.DataFrame, width: int = WIDTH) -> Layers:
     """Shares of those who reached the goal by the time they took."""
     rows = times.to_dicts()
     canvas = Canvas(width, HEIGHT + FOOT)
@@ -47,7 +47,7 @@ def time_bars(times: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     return canvas.layered(layers, "Time to the goal: " + "; ".join(bar["d"] for bar in bars) + ".")
 
 
-def time_rows(times: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
+def time_rows(times: pl.DataFrame, width: int = NARROW) -> Layers:
     """The same for a phone: one row per bin."""
     canvas = Canvas(width, ROW * times.height)
     rows = times.to_dicts()
@@ -101,7 +101,7 @@ def _short(name: str, column: float) -> list[str]:
     return [name] if fonts.width(name, 10.5) < column - 4 else words
 
 
-def incidence_curves(curves: pl.DataFrame, width: int = WIDE) -> alt.LayerChart:
+def incidence_curves(curves: pl.DataFrame, width: int = WIDE) -> Layers:
     """The share that has reached the goal by day, one line per group, labelled at its end.
 
     Shares of few journeys are published in steps of several percent: they have no decimals, and lines run straight

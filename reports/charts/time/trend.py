@@ -1,23 +1,25 @@
 """How does conversion move from week to week?
 
-In: the published weekly frame (`reports.privacy.trends.publishable_weeks`) of one group of customers. One strip per
-step, each with its own range: the line is the week's conversion, the band the range expected from earlier weeks, ◆ a
-week outside it, ○ a week that is not over yet.
+In: the published weekly frame (`reports.privacy.trends.publishable_weeks`). One strip per step, each with its own
+range: the line is the week's conversion, the band its 95 % interval, ◆ a week with a day of an alert, ○ a week that is
+not over yet. Days of releases are marked over all strips.
 """
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
+from datetime import date, timedelta
 from typing import Any, cast
 
 import altair as alt
 import polars as pl
 
 from reports.charts import fonts
-from reports.charts.canvas import Canvas, chart_of, tips
+from reports.charts.canvas import Canvas, Layers, chart_of, tips
 from reports.charts.stages.segments import ticks
+from reports.charts.time.marks import ROOM, release_days, release_layers, released
 from reports.privacy.trends import OPEN
-from reports.words.numbers import count, interval, percent, points, shown_name
+from reports.words.numbers import count, interval, percent, shown_name
 
 WIDTH = 1090
 STRIP = 104
@@ -27,30 +29,41 @@ LABEL = 150
 AXIS = 44
 
 
-def trend_strips(weekly: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
-    """Weekly step conversion, one strip per step."""
+def trend_strips(weekly: pl.DataFrame, width: int = WIDTH, releases: pl.DataFrame | None = None) -> Layers:
+    """Weekly step conversion, one strip per step, with the days of releases."""
     weeks = sorted(weekly["week"].unique())
     steps = weekly.select("step", "name").unique("step", keep="first").sort("step").to_dicts()
     side = LABEL if width >= WIDTH else 0
     pitch = STRIP + (GAP if side else 2 * GAP)
-    canvas = Canvas(width, len(steps) * pitch - GAP + FOOT)
+    days = release_days(releases, weeks[0], weeks[-1] + timedelta(days=6))
+    head = ROOM if days else 0
+    canvas = Canvas(width, head + len(steps) * pitch - GAP + FOOT)
     across = _scale(weeks, side + AXIS, width - 16)
     layers: list[alt.Chart] = []
     unusual: list[str] = []
     for index, step in enumerate(steps):
         rows = weekly.filter((pl.col("step") == step["step"]) & pl.col("share").is_not_null()).sort("week").to_dicts()
-        top = index * pitch + (0 if side else GAP)
+        top = head + index * pitch + (0 if side else GAP)
         layers += _name(canvas, step, top, side)
         layers += _strip(canvas, rows, across, top, side + AXIS)
         unusual += [r["d"] for r in rows if r.get("unusual")]
     layers.append(_dates(canvas, weeks, across))
-    text = "; ".join(unusual) or "no week outside its expected range"
-    return canvas.layered(layers, f"Weekly conversion of {len(steps)} steps over {len(weeks)} weeks: {text}.")
+    layers += release_layers(canvas, days, _between(weeks, across, width), head, canvas.height - FOOT)
+    text = "; ".join(unusual) or "no week with an alert"
+    whole = f"Weekly conversion of {len(steps)} steps over {len(weeks)} weeks: {text}.{released(days)}"
+    return canvas.layered(layers, whole)
 
 
 def _scale(weeks: list[date], left: float, right: float) -> dict[date, float]:
     step = (right - left) / max(len(weeks) - 1, 1)
     return {week: round(left + step * index, 1) for index, week in enumerate(weeks)}
+
+
+def _between(weeks: list[date], across: dict[date, float], width: float) -> Callable[[date], float]:
+    """Where a day lies: a week stands at its Monday, and days of the newest one go to the edge."""
+    pitch = across[weeks[1]] - across[weeks[0]] if len(weeks) > 1 else 0.0
+    every = (weeks[1] - weeks[0]).days if len(weeks) > 1 else 7
+    return lambda day: round(min(across[weeks[0]] + pitch * (day - weeks[0]).days / every, width - 8), 1)
 
 
 def _name(canvas: Canvas, step: dict[str, Any], top: float, side: float) -> list[alt.Chart]:
@@ -89,7 +102,6 @@ def _range(rows: list[dict[str, Any]]) -> tuple[float, float]:
 
 def _point(row: dict[str, Any], across: dict[date, float], down: Any) -> dict[str, Any]:
     week = f"{row['week'].day} {row['week']:%b %Y}"
-    gap = None if row["usual"] is None else row["share"] - row["usual"]
     return {
         "x": across[row["week"]],
         "y": down(row["share"]),
@@ -99,9 +111,8 @@ def _point(row: dict[str, Any], across: dict[date, float], down: Any) -> dict[st
         "t_share": percent(row["share"]),
         "t_expected": interval(row["low"], row["high"]),
         "t_many": count(row["previous"]),
-        "gap": gap,
-        "d": f"→ {shown_name(row['name'])}, week of {week}: {percent(row['share'])}, expected "
-        f"{interval(row['low'], row['high'])}",
+        "d": f"→ {shown_name(row['name'])}, week of {week}: {percent(row['share'])} "
+        f"({interval(row['low'], row['high'])})",
     }
 
 
@@ -124,7 +135,9 @@ def _lines(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
 
 
 def _marks(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
-    tip = tips(t_week="Week of", t_share="Conversion", t_expected="Expected", t_many="Customers at the stage before")
+    tip = tips(
+        t_week="Week of", t_share="Conversion", t_expected="95 % interval", t_many="Customers at the stage before"
+    )
     layers = []
     for style, shape, size, weeks in (
         ("dot", "circle", 36, [r for r in rows if r["state"] != OPEN and not r["unusual"]]),
@@ -138,29 +151,27 @@ def _marks(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
 
 
 def _runs(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Runs of consecutive unusual weeks, each on one side of the expected range."""
+    """Runs of consecutive weeks with an alert."""
     runs: list[list[dict[str, Any]]] = []
     for row in rows:
         if not row["unusual"]:
             continue
         last = runs[-1][-1] if runs else None
-        joined = last and (row["week"] - last["week"]).days == 7 and row["gap"] * last["gap"] > 0
+        joined = last and (row["week"] - last["week"]).days == 7
         runs[-1].append(row) if joined else runs.append([row])
     return runs
 
 
 def _run_label(run: list[dict[str, Any]], width: float) -> dict[str, Any]:
-    """One label per run: its largest difference and its weeks; below the line for a fall, above it for a rise."""
+    """One label per run below the line: its lowest share and its weeks."""
     first, last = run[0]["week"], run[-1]["week"]
     when = f"week of {first.day} {first:%b}"
     if first != last:
         when = f"weeks of {first.day} {first:%b} – {last.day} {last:%b}"
-    furthest = max((row["gap"] for row in run), key=abs)
-    text = f"{points(furthest)}, {when}"
+    text = f"{percent(min(row['share'] for row in run))}, {when}"
     half = fonts.width(text, 12, 600) / 2
     middle = (run[0]["x"] + run[-1]["x"]) / 2
-    fell = furthest < 0
-    edge = max(row["y"] for row in run) + 17 if fell else min(row["y"] for row in run) - 17
+    edge = max(row["y"] for row in run) + 17
     return {"x": round(min(max(middle, half), width - half), 1), "y": edge, "t": text}
 
 

@@ -61,5 +61,5 @@ def test_contrast_is_measured_against_the_box_under_a_text() -> None:
 
 def test_specifications_are_valid_vega_lite() -> None:
     for part in PARTS.values():
-        alt.Chart.from_dict(part.spec)
-        alt.Chart.from_dict(part.narrow)
+        alt.Root.validate(part.spec)
+        alt.Root.validate(part.narrow)

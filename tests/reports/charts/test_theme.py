@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from reports.charts.theme import MAX_DESCRIPTION, REST, alternative_text
+from reports.charts.canvas import Canvas
+from reports.charts.svg import drawing
+from reports.charts.theme import MAX_DESCRIPTION, REST, alternative_text, specification
 from reports.pages.cards import Part
 from reports.privacy import stages
 from reports.questions.answers import Answers
@@ -25,7 +27,9 @@ def crowded() -> Answers:
     """Groups and names that are as many and as long as data may have."""
     groups = {f"{LONG[0]}{n}": dict.fromkeys((f"{n} {LONG[1]} {m}" for m in range(12)), (0.08, 0.8)) for n in range(8)}
     segments = stages.publishable_segments(fixtures.segment_frame(groups, LONG), 10, 30)
-    return fixtures.answers(names=LONG, segments=segments, weeks=fixtures.weeks_frame(LONG, LONG[0]))
+    return fixtures.answers(
+        names=LONG, segments=segments, weeks=fixtures.weeks_frame(LONG), incidents=fixtures.incidents_of(LONG, LONG[0])
+    )
 
 
 def parts_of(answers: Answers) -> Iterator[Part]:
@@ -53,3 +57,11 @@ def test_a_long_description_ends_with_a_whole_part_and_says_where_the_rest_is() 
     assert len(short) <= MAX_DESCRIPTION and short.endswith(f"journeys. {REST}") and text.startswith(short[:200])
     assert alternative_text("x" * 301).startswith("xxx") and len(alternative_text("x" * 301)) <= MAX_DESCRIPTION
     assert alternative_text("short.") == "short."
+
+
+def test_a_chart_of_names_with_hidden_characters_is_drawn_without_them() -> None:
+    rows = [{"x": 9, "y": 9, "t": "nul\x00 back \u202e"}]
+    chart = Canvas(90, 20).layered([Canvas(90, 20).texts(rows, "label")], "Names \x1b[31m")
+    spec = specification(chart)
+    assert spec["description"] == "Names �[31m"
+    assert "nul� back �" in drawing(spec)

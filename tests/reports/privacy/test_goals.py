@@ -8,8 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics import Goal, PathRules, Paths, goal_attainment
-from reports.privacy.goals import publishable_goals
+from analytics import Goal, PathRules, Paths, Route, goal_attainment, goal_routes
+from reports.privacy.goals import FAMILIES, publishable_families, publishable_goals
+from tests.written import START
 
 RULES = PathRules.model_validate({"goal": ["buy"], "stages": [{"name": "Look", "touchpoints": ["look"]}]})
 
@@ -85,3 +86,44 @@ def test_a_sum_of_which_one_customer_brings_more_than_half_is_withheld() -> None
     paths, goal = Paths.from_text(visits, end="60d", rules=RULES), Goal(name="Order", steps=["buy"], value="worth")
     row = publishable_goals(goal_attainment(paths, goal), [goal.steps], [], 10, 30).row(0, named=True)
     assert (row["reached"], row["value"], row["state"]) == (20, None, "shown")
+
+
+def families(few: int = 0) -> pl.DataFrame | None:
+    """Customers who order alone or with help; `few` do it by way of a fair."""
+    channels = {"look": "web", "call": "phone", "fair": "fair", "buy": "web", "tell": "web"}
+    bought = " buy@1d[worth=10] tell@2d[survey=csat,score=5]"
+    visits = {f"a{n}": f"look@0d{bought if n % 4 == 0 else ''}" for n in range(200)}
+    visits |= {f"h{n}": f"look@0d call@1d{' buy@3d[worth=30]' if n % 2 == 0 else ''}" for n in range(100)}
+    visits |= {f"f{n}": "look@0d fair@1h buy@1d[worth=1]" for n in range(few)}
+    touches = Paths.from_text(visits, end="60d").touches
+    columns = [pl.col(name).cast(pl.Float64) for name in ("worth", "score")]
+    touches = touches.select("customer", "at", "touchpoint", "survey", *columns).with_columns(
+        pl.col("touchpoint").cast(pl.String).replace_strict(channels).alias("channel")
+    )
+    paths = Paths.from_frame(touches, end_of_data=START + timedelta(days=60), rules=RULES)
+    routes = [Route(name="Fair", through=["fair"]), Route(name="Helped", through=["phone"])]
+    goal = Goal(name="Order", steps=["buy"], value="worth")
+    return publishable_families(goal_routes(paths, goal, routes[0 if few else 1 :]), 100 + few, 10, 30)
+
+
+def test_shares_of_families_cover_k_customers_and_intervals_are_no_narrower() -> None:
+    found = families()
+    assert found is not None and found.schema == FAMILIES
+    helped = found.row(by_predicate=pl.col("family") == "Helped", named=True)
+    assert (helped["share_of_goals"], helped["goal_rate"], helped["value_per_goal"]) == (0.5, 0.5, 30.0)
+    assert (helped["goal_rate_low"], helped["goal_rate_high"]) == (0.4, 0.6)
+    assert (helped["handoffs"], helped["median_touches"], helped["csat"]) == (2.0, 3.0, None)
+    other = found.row(by_predicate=pl.col("family") == "other", named=True)
+    assert (other["goal_rate"], other["csat"], other["median_time"]) == (0.25, 1.0, timedelta(days=1))
+
+
+def test_a_family_of_few_is_left_out_and_its_few_change_nothing_else() -> None:
+    one, other = families(12), families(14)
+    assert one is not None and other is not None and "Fair" not in one["family"].to_list()
+    assert one.equals(other)
+
+
+def test_one_family_is_no_card() -> None:
+    visits = {f"c{n}": "look@0d buy@1d" for n in range(50)}
+    paths = Paths.from_text(visits, end="60d", rules=RULES)
+    assert publishable_families(goal_routes(paths, None, [Route(name="Look", through=["look"])]), 50, 10, 30) is None

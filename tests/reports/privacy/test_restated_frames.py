@@ -134,28 +134,28 @@ def test_a_week_of_an_earlier_report_is_in_steps_and_a_new_one_exact() -> None:
     weeks = [date(2026, 6, 1), date(2026, 6, 8)]
     frame = pl.DataFrame(
         {
-            **{"dimension": "D", "segment": "a", "step": 2, "week": weeks, "previous": 404, "share": 0.25},
-            **{"usual": 0.5123, "low": 0.4123, "high": 0.6123, "unusual": True, "state": "shown"},
+            **{"step": 2, "week": weeks, "previous": 404, "share": 0.25},
+            **{"low": 0.4123, "high": 0.6123, "unusual": True, "state": "shown"},
         }
     )
-    steps = Steps(K, {"week 2026-06-01": {"D · a · 2 · previous": 390, "D · a · 2 · reached": 90}})
+    steps = Steps(K, {"week 2026-06-01": {"2 · previous": 390, "2 · reached": 90}})
     first, second = (one(restated.weeks_in_steps(frame, steps), row) for row in (0, 1))
     assert (first["previous"], first["share"]) == (400, 0.25)  # 101 as 100
-    assert (first["usual"], first["low"], first["high"]) == (0.5, 0.4, 0.6)  # in steps of 0.05: ten of 400
+    assert (first["low"], first["high"]) == (0.4, 0.6)  # in steps of 0.05: ten of 400
     assert (first["unusual"], first["state"]) == (True, "shown")
     assert second == frame.row(1, named=True)
 
 
-def test_a_week_that_cannot_be_said_in_steps_is_withheld_and_not_unusual() -> None:
+def test_a_week_that_cannot_be_said_in_steps_is_withheld() -> None:
     frame = pl.DataFrame(
         {
-            **{"dimension": "D", "segment": "a", "step": 2, "week": [date(2026, 6, 1)], "previous": 40, "share": 0.0},
-            **{"usual": 0.5, "low": 0.4, "high": 0.6, "unusual": True, "state": "shown"},
+            **{"step": 2, "week": [date(2026, 6, 1)], "previous": 40, "share": 0.0},
+            **{"low": 0.4, "high": 0.6, "unusual": True, "state": "shown"},
         }
     )
-    steps = Steps(K, {"week 2026-06-01": {"D · a · 2 · previous": 40, "D · a · 2 · reached": 27}})
+    steps = Steps(K, {"week 2026-06-01": {"2 · previous": 40, "2 · reached": 27}})
     row = one(restated.weeks_in_steps(frame, steps))
-    assert (row["previous"], row["share"], row["unusual"], row["state"]) == (40, None, False, "withheld")
+    assert (row["previous"], row["share"], row["state"]) == (40, None, "withheld")
 
 
 def test_the_flow_has_counts_in_steps_and_shares_of_these() -> None:

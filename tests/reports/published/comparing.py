@@ -10,7 +10,7 @@ import polars as pl
 
 from reports.privacy.flow import Flow
 from reports.questions.answers import Answers
-from reports.words.tables import columnar
+from reports.site.receipts.answers import frame_as_json
 
 Frames = dict[str, dict[str, list[Any]]]
 NOT_OF_CUSTOMERS = {"step", "position", "at", "bin", "met", "of"}
@@ -28,7 +28,7 @@ def frames_of(answers: Answers) -> Frames:
             found |= {name: getattr(value, name) for name in ("nodes", "links", "through")}
     if answers.cube is not None:
         found["cube"] = answers.cube.cells
-    return {name: columnar(frame) for name, frame in found.items()}
+    return {name: frame_as_json(frame) for name, frame in found.items()}
 
 
 def frames_in(index: dict[str, Any]) -> Frames:

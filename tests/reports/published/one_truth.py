@@ -18,6 +18,7 @@ import polars as pl
 
 import analytics
 from journeys.settings import Settings
+from journeys.why.watch import watched
 from reports.settings import ReportSettings
 from reports.words.numbers import count, percent
 
@@ -31,7 +32,7 @@ NO_COMMAND: Final = {
     "by-day": "curves: analytics.goal_incidence",
     "linked": "shares of touches by way of linking: analytics.summary",
     "checks": "the log of `journeys check`, day by day",
-    "act-first": "computed from the frames funnel, segments and trend alone",
+    "act-first": "incidents are those of the watch, groups are judged by the audit",
     "goal-definitions": "settings, not numbers",
     "since": "what two reports of the site say, one beside the other",
 }
@@ -43,6 +44,12 @@ COUNTS: Final = (
 )
 UNKNOWN, OTHERS = "unknown", "All others"
 ENDS: Final = {"END_converted": "reached", "END_abandoned": "abandoned", "END_open": "open"}
+PARTS: Final = {
+    **{"contact_rate": "contacted", "repeat_rate": "repeated", "web_then_call_rate": "after_web"},
+    **{"transfer_rate": "transferred", "containment_rate": "contained"},
+    **{"there_rate": "there", "useful_rate": "useful", "quick_rate": "quick"},
+}
+"""The counts of shares of contacts and of moments."""
 EXACT: Final = 5.1e-5
 """Half of the last of four digits."""
 STEPS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
@@ -86,7 +93,19 @@ def check(site: Path, ask: Ask, settings: Settings) -> set[str]:
     own: dict[str, Callable[[Site, Ask, analytics.Paths, ReportSettings], None]] = {
         **{"segments": _segments, "flow": _flow, "commonest": _commonest, "positions": _positions, "moves": _moves},
         **{"changes": _changes, "refused": _refused, "map": _map, "time-to-goal": _times, "by-day": _by_day},
-        **{"trend": _trend, "trend-group": _trend, "linked": _linked, "explorer": _explorer, "goals": _goals},
+        **{"credit": _credit, "families": _families, "pains": _pains, "friction": _friction},
+        **{"trend": _trend, "linked": _linked, "explorer": _explorer, "goals": _goals},
+        **{
+            "standing": _standing,
+            "contacts": _contacts,
+            "moments": _moments,
+            "themes": _themes,
+            "beliefs": _beliefs,
+            "outlook": _outlook,
+            "sizes": _sizes,
+            "personas": _personas,
+        },
+        **dict.fromkeys(("alerts", "incident"), lambda page, *_: _alerts(page, settings)),
     }
     for card in page.frames.keys() & own.keys():
         own[card](page, ask, paths, report)
@@ -240,6 +259,27 @@ def _positions(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSet
         assert row["units"] in (own, round(own, -1)), row
 
 
+def _credit(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    """Shares in steps of at most a fifth."""
+    rows = ask("attribution", "--lookback", f"{analytics.goal_window(paths, settings.window).days}d")
+    told = {(row["credited"], row["model"]): row["share"] for row in rows}
+    for row in page.frames["credit"]:
+        for model in ("last", "linear", "markov"):
+            assert abs(row[model] - told[row["channel"], model]) <= 0.1, row
+
+
+def _families(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    """Shares in steps of at most a fifth; what a route takes is as measured."""
+    told = {row["family"]: row for row in analytics.goal_routes(paths, window=settings.window).to_dicts()}
+    for row in page.frames["families"]:
+        own = told[row["family"]]
+        for name in ("share_of_goals", "goal_rate", "csat", "late_share"):
+            assert row[name] is None or abs(row[name] - own[name]) <= 0.1, row
+        for name in ("handoffs", "effort"):
+            assert row[name] is None or abs(row[name] - own[name]) <= 0.05001, row
+        assert row["median_touches"] in (None, own["median_touches"])
+
+
 def _moves(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
     rows = ask("paths", "transitions")
     told = {(row["source"], row["target"]): row for row in rows}
@@ -297,7 +337,7 @@ def _map(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings)
 
 
 def _times(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
-    from reports.questions.pacing import EDGES
+    from reports.questions.time.pacing import EDGES
 
     bins = analytics.goal_times(paths, [timedelta(seconds=edge) for edge in EDGES], window=settings.window)
     sums = {0}
@@ -311,7 +351,7 @@ def _times(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSetting
 
 
 def _by_day(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
-    from reports.questions.pacing import POINTS
+    from reports.questions.time.pacing import POINTS
 
     rows, window = page.frames["by-day"], analytics.goal_window(paths, settings.window)
     asked = {
@@ -333,28 +373,126 @@ def _by_day(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettin
 
 
 def _trend(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
-    columns = _columns(settings)
-    rows = page.frames["trend"] + page.frames.get("trend-group", [])
-    for (dimension, segment), own in _by_two(rows).items():
-        column = columns[dimension] if dimension else None
-        by = ["--by", column] if column else []
-        told = ask("funnel", "--period", "week", "--window", settings.trend_window, *by)
-        counts: dict[tuple[Any, int], int] = {}
-        for row in told:
-            if row["is_total"] if column is None else not row["is_total"] and named(row[column]) == segment:
-                counts[row["period"][:10], row["step"]] = row["reached"] + row["open"]
-        for row in own:
-            previous, reached = (counts.get((str(row["week"])[:10], row["step"] - back), 0) for back in (1, 0))
-            assert row["previous"] in (None, previous, round(previous, -1)), row
-            exact = row["previous"] == previous
-            assert row["share"] is None or abs(row["share"] - reached / previous) <= (EXACT if exact else 0.0101), row
+    told = ask("funnel", "--period", "week", "--window", settings.trend_window)
+    counts = {(row["period"][:10], row["step"]): row["reached"] + row["open"] for row in told if row["is_total"]}
+    for row in page.frames["trend"]:
+        previous, reached = (counts.get((str(row["week"])[:10], row["step"] - back), 0) for back in (1, 0))
+        assert row["previous"] in (None, previous, round(previous, -1)), row
+        exact = row["previous"] == previous
+        assert row["share"] is None or abs(row["share"] - reached / previous) <= (EXACT if exact else 0.0101), row
 
 
-def _by_two(rows: Rows) -> dict[tuple[Any, Any], Rows]:
-    found: dict[tuple[Any, Any], Rows] = defaultdict(list)
-    for row in rows:
-        found[row["dimension"], row["segment"]].append(row)
-    return dict(found)
+def _pains(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    told = {(row["stage"], row["kind"], row["touchpoint"]): row for row in ask("pains") if row["is_total"]}
+    for row in page.frames["pains"]:
+        same = told[row["stage"], row["kind"], row["touchpoint"]]
+        assert (row["with_it"], row["reached"]) == (same["with_it"], same["reached"])
+        for name in ("goal_rate", "goal_rate_low", "goal_rate_high", "goal_rate_alike"):
+            assert abs(row[name] - same[name]) < 1e-4, name
+        for name in ("at_stake", "at_stake_low", "at_stake_high"):
+            assert abs(row[name] - same[name]) <= 0.5, name
+
+
+def _friction(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    told = {(row["stage"], row["kind"], row["touchpoint"]): row for row in ask("pains") if row["is_total"]}
+    for row in page.frames["friction"]:
+        _is_told(row, told[row["stage"], row["kind"], row["touchpoint"]], ("journeys", "with_it", "share"))
+
+
+def _standing(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    told = {row["stage"]: row for row in ask("standing") if row["is_total"]}
+    assert [row["stage"] for row in page.frames["standing"]] == list(told)
+    for row in page.frames["standing"]:
+        _is_told(row, told[row["stage"]], ("journeys", "fresh", "waiting", "late", "share_of_journeys", "share_late"))
+        _is_told(row, told[row["stage"]], ("median_wait_seconds", "usual_wait_seconds", "late_after_seconds"))
+
+
+def _contacts(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    stages = {row["stage"] or "": row for row in ask("contacts", "--rate", "--by", "stage") if not row["is_total"]}
+    whole = {None: ask("contacts", "--rate")[0]}
+    (made,) = ask("contacts")
+    for row in page.frames["contacts"]:
+        is_rate = row["measure"] == "contact_rate"
+        own = (whole | stages)[row["group"]] if is_rate else made
+        _is_told(row, {"share": own[row["measure"]], "part": own[PARTS[row["measure"]]]}, ("share", "part"))
+
+
+def _moments(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    told = {row["intent"]: row for row in ask("moments") if row["is_total"] and row["kind"] == "moment"}
+    for row in page.frames["moments"]:
+        own = told[row["group"]]
+        _is_told(row, {"share": own[row["measure"]], "part": own[PARTS[row["measure"]]]}, ("share", "part"))
+
+
+def _themes(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    told = {row["theme"] or "": row for row in ask("voice", "themes")}
+    for row in page.frames["themes"]:
+        own = told[row["group"]]
+        share, part = ("share_of_texts", "responses") if row["measure"] == "theme_share" else ("low_rate", "low")
+        _is_told(row, {"share": own[share], "part": own[part]}, ("share", "part"))
+
+
+def _beliefs(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    told = {(row["stage"], row["question"]): row for row in ask("voice", "answers") if row["is_wished"]}
+    for row in page.frames["beliefs"]:
+        own = told[row["stage"], row["question"]]
+        _is_told(
+            row, {"share": own["share"], "part": own["customers"], "whole": own["answered"]}, ("share", "part", "whole")
+        )
+
+
+def _outlook(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    rows = ask("predict")
+    told = {row["band"]: row for row in rows if row["horizon_seconds"] == rows[-1]["horizon_seconds"]}
+    for row in page.frames["outlook"]:
+        own = told[row["band"]]
+        own |= {"customers": round(own["customers"], -1), "expected_goals": round(own["expected_goals"])}
+        _is_told(row, own, ("customers", "expected_goals", "tested", "tested_goals", "expected", "seen"))
+
+
+def _sizes(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    told = {row["segment"]: row for row in ask("segments")}
+    for row in page.frames["sizes"]:
+        _is_told(row, told[row["segment"]], ("members", "known", "joined", "left", "share_of_known"))
+
+
+def _personas(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    told = {(row["persona"], row["reason"]): row for row in ask("personas") if not row["is_total"]}
+    for row in page.frames["personas"]:
+        own = told[row["persona"], row["reason"]]
+        _is_told(row, own, ("customers", "mature", "reached", "share", "goal_rate", "share_of_goals", "share_of_value"))
+
+
+def _is_told(row: dict[str, Any], own: dict[str, Any], names: Iterable[str]) -> None:
+    """What is published is what is told, rounded to four digits, or it is withheld."""
+    for name in names:
+        value = own[name]
+        is_near = isinstance(value, float) and row[name] is not None and abs(row[name] - value) <= EXACT
+        assert row[name] is None or row[name] == value or is_near, (name, row, value)
+
+
+def _alerts(page: Site, settings: Settings) -> None:
+    found, rows = watched(settings, "10000d")
+    told = {row["alert"]: row for row in rows}
+    assert page.frames["alerts"]
+    by_day = {(row["alert"], f"{row['period'].astimezone(settings.report.zone):%Y-%m-%d}"): row
+              for row in found.days.iter_rows(named=True)}  # fmt: skip
+    for row in page.frames.get("incident", []):
+        own = by_day[row["alert"], row["day"]]
+        assert abs(row["of"] - own["of"]) <= max(10, page.k), (row, own)
+        near = own["of"] and abs((row["share"] or 0) - own["seen"] / own["of"]) <= page.k / own["of"]
+        assert row["share"] is None or near, (row, own)
+        for end in ("low", "high"):
+            exact = own[f"expected_{end}"]
+            assert row[end] == exact or abs(row[end] - exact) < 0.001, (end, row, own)
+    for row in page.frames["alerts"]:
+        own = told[row["alert"]]
+        for name in ("status", "measure", "seen"):
+            assert row[name] == own[name], (name, row, own)
+        days = [f"{own[name].astimezone(settings.report.zone):%Y-%m-%d}" for name in ("since", "until")]
+        assert [row["first"], row["last"]] == days, (row, own)
+        for end in ("", "_low", "_high"):
+            assert row[end[1:] or "goals"] == own[f"goals_at_stake{end}"], (end, row, own)
 
 
 def _linked(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:

@@ -6,15 +6,19 @@ from typing import Any
 
 import pytest
 
-from analytics import PathRules
+from analytics import Goal, PathRules, Paths, Theme
+from analytics.experience.texts.landed_texts import texts_of
 from reports.questions.definitions import (
     OF_RULES,
     OF_SETTINGS,
     OTHER,
     PRESENTATION,
+    Asked,
+    asked_hashes,
     changed_definitions,
     definition_hashes,
 )
+from reports.questions.people.asked import PeopleSettings, Spoken
 from reports.settings import ReportSettings
 
 
@@ -45,6 +49,24 @@ def test_the_definition_that_changed_is_named(
     usual = {"definition": definition_hashes(ReportSettings(), PathRules())}
     other = {"definition": definition_hashes(ReportSettings(**settings), PathRules(**rules))}
     assert changed_definitions(usual, other) == changed
+
+
+def test_who_is_responsible_for_a_goal_changes_no_definition_but_what_the_report_says() -> None:
+    asked = [Asked((Goal(name="Order", steps=("buy",), owner=owner, says="Paid"),)) for owner in ("Mara", "Ben")]
+    one, other = (definition_hashes(ReportSettings(), PathRules(), each.goals) for each in asked)
+    assert one == other
+    here, there = (asked_hashes(each, ReportSettings()) for each in asked)
+    assert [name for name in here if here[name] != there[name]] == ["owners"]
+
+
+def test_words_that_land_later_are_no_other_question() -> None:
+    def spoken(*texts: str, approved: tuple[str, ...] = ()) -> dict[str, str]:
+        paths = Paths.from_text({f"c{n}": f'tell@1m[feedback_text="{text}"]' for n, text in enumerate(texts)})
+        people = PeopleSettings(spoken=Spoken([Theme(name="Pay", any=["pay*"])], texts_of(paths), approved))
+        return asked_hashes(Asked(people=people), ReportSettings())
+
+    assert spoken("paying") == spoken("paying", "slow")
+    assert spoken("paying") != spoken("paying", approved=("q1",))
 
 
 def test_a_report_that_does_not_say_its_definitions_is_compared_with_none() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import polars as pl
 import pytest
@@ -18,9 +19,11 @@ import pytest
 from reports.pages.cards import Page
 from reports.privacy import flow, stages
 from reports.privacy.paths import publishable_moves
-from reports.questions import pacing
 from reports.questions.cube import build_cube
+from reports.questions.time import pacing
 from reports.settings import ReportSettings
+from reports.site.html import _bundle
+from reports.site.packing import unshared
 from reports.site.site import BuiltSite, build_site
 from tests.reports import fixtures
 
@@ -65,6 +68,19 @@ def test_policy_allows_the_two_scripts_by_their_hashes_and_no_eval(built: BuiltS
         assert base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() in policy[1]
     assert "unsafe-eval" not in policy[1]
     assert "default-src 'none'" in policy[1]
+
+
+@pytest.mark.parametrize("can_be_kept", [True, False])
+def test_the_script_that_draws_charts_is_made_once_where_it_can_be_kept(
+    can_be_kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Mock(return_value="draw()")
+    monkeypatch.setattr("vl_convert.javascript_bundle", made)
+    monkeypatch.setattr("reports.site.html.cache_from_source", lambda _: str(tmp_path / "kept" / "html.pyc"))
+    if not can_be_kept:
+        (tmp_path / "kept").write_text("no folder")
+    assert [_bundle.__wrapped__() for _ in range(2)] == ["draw()", "draw()"]
+    assert made.call_count == (1 if can_be_kept else 2)
 
 
 def test_every_chart_has_a_table_a_file_and_a_frame(built: BuiltSite) -> None:
@@ -122,8 +138,8 @@ def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> 
     built = build_site(answers, SETTINGS.model_copy(update={"static": True}), fixtures.BUILT_AT, "runs/x")
     looked_at = 0
     for name, content in built.files.items():
-        if name.endswith(".html") and name != "report_static.html":
-            for field, text in _fields(_data(content.decode())["charts"]):
+        if name.endswith(".html") and name not in ("report_static.html", "brief.html"):
+            for field, text in _fields(_charts(content.decode())):
                 if COUNTED.search(field):
                     looked_at += 1
                     assert not re.match(r"[1-9](?![\d,.])", text), f"{name}: {field} {text}"
@@ -135,6 +151,15 @@ def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> 
                 looked_at += 1
                 assert not frame[column].drop_nulls().is_between(1, 9).any(), f"{name}: {column}"
     assert looked_at > 300
+
+
+def _charts(html: str) -> list[dict[str, Any]]:
+    """The charts of a page, their datasets in full."""
+    data: Any = _data(html)
+    return [
+        chart | {"data": [unshared(columns, data["shared"]) for columns in chart["data"].values()]}
+        for chart in data["charts"].values()
+    ]
 
 
 def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

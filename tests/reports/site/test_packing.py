@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from reports.settings import ReportSettings
-from reports.site.packing import Columns, columns_of, indexes_of, packed, unpacked
+from reports.site.packing import MIN_SHARED_LENGTH, Columns, columns_of, indexes_of, packed, unpacked, unshared
 from reports.site.site import build_site
 from tests.reports import fixtures
 
@@ -22,6 +22,19 @@ def test_packed_specifications_unpack_to_the_originals() -> None:
             shape = {key: value for key, value in spec.items() if key not in ("datasets", "$schema")}
             assert _without_names(whole) == _without_names(shape)
             assert len(json.dumps(chart[name])) <= len(json.dumps(shape))
+        stored = [unshared(columns, travels["shared"]) for columns in chart["data"].values()]
+        for rows in (rows for spec in (part.spec, part.narrow) if spec for rows in spec["datasets"].values()):
+            assert columns_of(rows) in stored
+
+
+def test_a_column_that_repeats_is_stored_once() -> None:
+    built = build_site(fixtures.answers(), ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x")
+    parts = [part for page in built.pages for part in page.parts]
+    travels = packed(parts, Columns(), paper={part.id for part in parts})
+    datasets = [columns for chart in travels["charts"].values() for columns in chart["data"].values()]
+    kept = [json.dumps(column, sort_keys=True, separators=(",", ":")) for own in datasets for column in own.values()]
+    long = [text for text in kept if len(text) >= MIN_SHARED_LENGTH]
+    assert len(long) == len(set(long)) and sum('{"$":' in text for text in kept) > 100
 
 
 def _without_names(value: object) -> object:

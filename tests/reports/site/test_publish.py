@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from analytics import Paths, landed_offsets, published_runs
+from analytics import Paths, kept_names, kept_site, landed_offsets, published_runs, refresh_paths, restatements
 from analytics.touches.rules import PathRules, StageRule
 from expectations.errors import DefinitionError, StorageError
 from expectations.lake import files
@@ -21,6 +21,8 @@ from expectations.lake.layout import EVENTS, Lake
 from reports.settings import ReportSettings
 from reports.site.places import Folder, Store
 from reports.site.publish import publish
+from tests.analytics.monitoring.runs.histories import RULES as WRITTEN
+from tests.analytics.monitoring.runs.histories import History
 from tests.reports.published import agreeing
 from tests.services.object_store import BUCKET, object_store
 
@@ -127,9 +129,9 @@ def test_an_interruption_at_any_step_leaves_the_old_report(
     assert (tmp_path / "runs" / old.run / "index.html").exists()
 
 
-def test_earlier_reports_are_kept_up_to_the_configured_number(lake: Lake, tmp_path: Path) -> None:
+def test_earlier_reports_of_one_second_are_kept_up_to_the_configured_number(lake: Lake, tmp_path: Path) -> None:
     settings = BRIEF.model_copy(update={"keep": 2})
-    runs = [publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=day)).run for day in range(4)]
+    runs = [publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(milliseconds=day)).run for day in range(4)]
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == runs[-2:]
 
 
@@ -257,3 +259,25 @@ def test_history_lists_changes_between_runs_of_different_data(tmp_path: Path) ->
     ]
     heads = re.findall(r'<h2 id="t-run[^>]*>([^<]*)', page)
     assert [head[:11] for head in heads] == ["2 Sep 2026 ", "1 Sep 2026 ", "31 Aug 2026", "30 Aug 2026"]
+
+
+def test_a_number_that_is_told_otherwise_is_on_the_page_and_stays_in_the_lake(tmp_path: Path) -> None:
+    """Forty customers order in the first week; forty more, whose events land after the first report."""
+    shop = History(tmp_path / "lake")
+    orders = [(name, 2 + at, f"c{number}", None) for number in range(80) for at, name in enumerate(("look", "buy"))]
+    settings = BRIEF.model_copy(update={"pages": ("change",), "segments": (), "keep": 1})
+    for day, events in enumerate((orders[:80], orders[80:])):
+        shop.land(*events, *(("look", 40, "zed", None) for _ in range(1 - day)))
+        refresh_paths(shop.lake, WRITTEN)
+        published = publish(shop.lake, settings, WRITTEN, tmp_path / "site", BUILT_AT + timedelta(days=day))
+    index = json.loads((tmp_path / "site" / "site.json").read_text())
+    (part,) = (part for page in index["pages"] for part in page["parts"] if part["id"] == "restated")
+    rows = dict(zip(part["frame"]["part"], zip(part["frame"]["then"], part["frame"]["now"], strict=True), strict=True))
+    assert rows["goals"] == (40, 80) and part["title"].endswith("numbers of earlier reports were restated")
+    assert "events that arrived late +40" in (tmp_path / "site" / "runs" / published.run / "index.html").read_text()
+    assert len(list((tmp_path / "site" / "runs").iterdir())) == 1
+    first, last = kept_names(shop.lake)
+    assert kept_site(shop.lake, last) == index and kept_site(shop.lake, first)["built_at"] == BUILT_AT.isoformat()
+    assert restatements(shop.lake)["run"].unique().to_list() == [published.run]
+    publish(shop.lake, settings, WRITTEN, tmp_path / "site", BUILT_AT + timedelta(days=1))
+    assert kept_names(shop.lake) == [first, last] and restatements(shop.lake).height == len(part["frame"]["then"])

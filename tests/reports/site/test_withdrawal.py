@@ -92,7 +92,7 @@ def test_a_withdrawal_stopped_at_any_step_is_finished_by_the_next(
     stopped_at = 0
     for day in range(2):
         publish(lake, settings, RULES, tmp_path / "site", BUILT_AT + timedelta(days=day))
-    for steps in range(14):
+    for steps in range(16):
         site = tmp_path / str(steps)
         shutil.copytree(tmp_path / "site", site)
         with monkeypatch.context() as patch:
@@ -120,7 +120,7 @@ def test_a_withdrawal_stopped_at_any_step_is_finished_by_the_next(
         assert not left_over
         assert "33.3" not in "".join(file.read_text() for file in site.rglob("*.*") if file.is_file())
         assert (site / "history.html").read_text().count(WITHDRAWN) == 2
-    assert stopped_at == 10, "11 steps: the list, two files of the site, and four steps for each run"
+    assert stopped_at == 12, "13 steps: the list, two files of the site, and five steps for each run"
 
 
 def test_what_a_stopped_report_left_is_removed_too(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

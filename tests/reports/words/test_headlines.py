@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -182,15 +182,6 @@ def test_journeys_that_are_all_direct_are_said_to_be_so() -> None:
 
 def test_every_journey_is_said_of_all_and_of_no_fewer() -> None:
     assert headlines.summary_headline(_stages(2000, 2000), "Order") == "Every journey reaches “Order”"
-
-
-def test_a_fall_is_an_alert_with_its_days_and_a_standing_weakness_is_none() -> None:
-    problems = fixtures.answers().problems
-    assert problems is not None
-    (alert,) = headlines.alerts(problems)
-    start = "◆ Device “Mobile web”: going on to “Order placed” was 20.5 pp below usual, 21 Jul to 1 Aug. See Change."
-    assert alert.replace("\u202f", " ") == start
-    assert headlines.alerts(None) == headlines.alerts(problems.filter(pl.col("first").is_null())) == ()
 
 
 @pytest.mark.parametrize(
@@ -390,22 +381,13 @@ def test_satisfaction_is_lowest_only_where_its_interval_lies_below_all_others() 
     assert weakest == "The largest share leaves after “Action”"
 
 
-def test_a_run_of_weeks_is_said_with_its_side_and_dates() -> None:
-    weeks = fixtures.weeks_frame()
-    calm = weeks.with_columns(unusual=pl.lit(False))
-    assert headlines.trend_headline(calm) == "No week outside its expected range"
-    assert headlines.trend_headline(calm.with_columns(low=pl.lit(None, pl.Float64))) == "Conversion week by week"
-    assert headlines.trend_headline(calm, "Device “App”: ") == "Device “App”: no week outside its expected range"
-    assert headlines.trends_headline(calm) == "How conversion moves"
-    run = {"first": date(2026, 6, 1), "last": date(2026, 6, 1), "difference": 0.1, "name": "Buy"}
-    said = headlines._run_sentence(run).replace("\u202f", " ")
-    assert said == "Going on to “Buy” was 10.0 pp above usual in the week of 1 June"
-    fell = headlines._run_sentence(run | {"last": date(2026, 6, 8), "difference": -0.1}).replace("\u202f", " ")
-    assert fell == "Going on to “Buy” was 10.0 pp below usual in the weeks of 1 June to 8 June"
-    of_all = headlines.trends_headline(weeks)
-    assert of_all.startswith("Going on to")
-    of_group = headlines.trends_headline(weeks.filter(pl.col("dimension").is_not_null()))
-    assert of_group.startswith("Device “Mobile web”: going on to")
+def test_the_weeks_name_the_steps_with_an_alert() -> None:
+    weeks = fixtures.answers().weeks
+    assert weeks is not None
+    assert headlines.trend_headline(weeks) == "Conversion week by week, with an alert before “Order placed”"
+    assert headlines.trend_headline(fixtures.weeks_frame()) == "Conversion week by week"
+    both = pl.DataFrame({"step": [2, 3], "name": ["Cart", "Paid"], "unusual": [True, True]})
+    assert headlines.trend_headline(both) == "Conversion week by week, with alerts before “Cart” and “Paid”"
 
 
 def test_the_change_is_that_of_the_step_that_moved_most_of_those_that_clearly_did() -> None:

@@ -6,7 +6,7 @@ import polars as pl
 
 from analytics import Paths
 from reports.privacy.rules import small
-from reports.questions import pacing
+from reports.questions.time import pacing
 from tests.reports.journeys import Journey, paths_of
 
 START = datetime(2026, 6, 1, tzinfo=UTC)

@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from analytics import Goal, PathRules, Paths, answered, newcombe
-from reports.questions import periods
 from reports.questions.answers import Facts, Shift
+from reports.questions.time import periods
 from reports.settings import ReportSettings
 from reports.words.numbers import NARROW
 from reports.words.value_cards import value_cards

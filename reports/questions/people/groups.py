@@ -59,7 +59,8 @@ def told_apart(column: pl.Expr) -> pl.Expr:
     stands in quotes.
     """
     text = column.cast(pl.String)
-    return pl.when(text.is_in([NO_VALUE, ALL_OTHERS])).then(pl.format("'{}'", text)).otherwise(text)
+    own = ~text.is_in([NO_VALUE, ALL_OTHERS])
+    return pl.when(own).then(text).otherwise(pl.concat_str(pl.lit("'"), text, pl.lit("'")))
 
 
 def _largest_groups(column: str, settings: ReportSettings, goal: Goal) -> Asking[pl.DataFrame]:
