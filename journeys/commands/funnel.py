@@ -12,6 +12,8 @@ import typer
 from expectations.errors import DefinitionError, StorageError
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, On, app, paths_on, printed_as, settings_of
+from journeys.entrants import About, answer_about, show_about
+from journeys.segmented import Only, columns_of, compared, funnel_of, members_only, with_segments_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,15 +26,17 @@ BAR: Final = ""
 OPTIONAL_COLUMNS: Final = (BAR, "95 %", "wait", "open")
 """Columns that a narrow terminal leaves out, in this order."""
 NAME_WIDTH: Final = 22
-NARROW_NAME_WIDTH: Final = 14
-"""Width of a step's name, in characters, on a wide and on a narrow terminal."""
+"""Width of a step's name, in characters."""
 
 
 @app.command()
 def funnel(
     steps: Annotated[
         list[str] | None,
-        typer.Argument(help="Touchpoints in order, stages as `stage:NAME`, or the name of a configured funnel."),
+        typer.Argument(
+            help="Touchpoints in order, stages as `stage:NAME`, or the name of a configured funnel. Conditions follow "
+            "in brackets: `Cart \\[device is phone and price >= 20]`."
+        ),
     ] = None,
     by: Annotated[list[str] | None, typer.Option(help="Break down by this column; repeatable.")] = None,
     window: Annotated[
@@ -77,6 +81,9 @@ def funnel(
             "currency of the report."
         ),
     ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="With steps: count by the rules of another tool, such as posthog or mixpanel.")
+    ] = None,
     begin: Annotated[str | None, typer.Option(help="Without steps: only journeys that begin in this stage.")] = None,
     goal: Annotated[
         str | None, typer.Option(help="Without steps: the goal of this name in journeys.toml; default the main one.")
@@ -96,6 +103,23 @@ def funnel(
             "month, in the zone of the report."
         ),
     ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="GROUP",
+            help="With steps: COLUMN=VALUE, segment:NAME or persona:NAME at entry against all others, or given twice "
+            "the two against each other; `previous`: --start to --end against as long before.",
+        ),
+    ] = None,
+    segment: Only = None,
+    about: Annotated[
+        About | None,
+        typer.Option(
+            help="With steps: of those who enter, how long they take (waits), the share that has converted by the time "
+            "since (survival), who they are and how far they came (members), or whom the tool of --profile counts "
+            "otherwise, by rule (difference)."
+        ),
+    ] = None,
     svg: Annotated[Path | None, typer.Option(help="Also draw the funnel into this SVG file.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -109,8 +133,13 @@ def funnel(
 
     rules = {"by": by, "window": window, "order": order, "maturity": maturity, "start": start, "end": end}
     rules |= {"exclude": exclude, "same": same, "count": count, "ties": ties, "attribution": attribution}
-    rules |= {"value": value, "begin": begin, "goal": goal, "period": period}
+    rules |= {"value": value, "profile": profile, "begin": begin, "goal": goal, "period": period, "segment": segment}
+    rules |= {"about": about, "compare": compare}
     given, how = {name: value for name, value in rules.items() if value}, printed_as(json=as_json, csv=as_csv)
+    if about and (svg or period):
+        raise DefinitionError("--about has rows of its own.", do="leave out --svg and --period, or --about")
+    if compare and (about or svg or period or by):
+        raise DefinitionError("--compare has rows of its own.", do="leave out --about, --svg, --period and --by")
     if period and (svg or (steps and value)):
         wrong = "--svg" if svg else "--value"
         raise DefinitionError(f"{wrong} is of a funnel, not of its periods.", do=f"leave out {wrong}, or --period")
@@ -118,7 +147,7 @@ def funnel(
     show(settings_of(config), steps or [], given, how, svg, on)
 
 
-OF_STAGES: Final = ("by", "window", "start", "end", "value", "begin", "goal", "period")
+OF_STAGES: Final = ("by", "window", "start", "end", "value", "begin", "goal", "period", "segment")
 """The options of a funnel without steps."""
 
 
@@ -143,6 +172,10 @@ def show_stages(
             do="name the steps, or leave it out: without steps, journeys are counted by stage",
         )
     paths, report = paths_on(settings, on).require_touches(), settings.report
+    paths = members_only(settings, paths, rules.get("segment", ()), "journey")
+    paths = with_segments_of(settings, paths, rules.get("by", ()))
+    rules = {name: given for name, given in rules.items() if name != "segment"}
+    rules |= {"by": columns_of(rules["by"])} if "by" in rules else {}
     goal = settings.goal(rules["goal"]) if "goal" in rules else settings.main_goal
     asked: dict[str, Any] = {
         "window": goal.horizon or report.window,
@@ -176,6 +209,8 @@ def show_stages(
         terminal.out.print("\n".join(lines), style="dim", markup=False)
 
 
+COMPARED: Final = ("count", "of", "share", "count_other", "of_other", "share_other", "difference", "p_corrected")
+"""The columns of a comparison that a table shows, after the step."""
 IN_PERIODS: Final = ("entered", "reached", "open", "share_of_entered", "share_of_entered_low", "share_of_entered_high")
 """The columns of a trend that a table shows."""
 
@@ -246,7 +281,7 @@ def show_funnel(
     svg: Path | None = None,
     on: str | None = None,
 ) -> None:
-    """Print a funnel over `steps`, or over a configured funnel; `rules` are the funnel's options."""
+    """Print a funnel over `steps` or a configured funnel, or more `about` its entrants; `rules` are its options."""
     import analytics
 
     for name in ("begin", "goal"):
@@ -254,15 +289,23 @@ def show_funnel(
             do = f"leave out the steps, or --{name}"
             raise DefinitionError(f"--{name} is an option of the funnel of stages.", do=do)
     paths, report = paths_on(settings, on), settings.report
-    period = rules.get("period")
-    definition = analytics.check_words(paths, question(settings, steps, rules))
+    period, about, groups = rules.get("period"), rules.pop("about", None), rules.pop("compare", [])
+    profile = rules.pop("profile", "") if about is About.difference else ""
+    definition, only = checked_question(settings, paths, *named_question(settings, steps, rules))
+    paths, definition = funnel_of(settings, paths, definition, only)
     value = definition.value.column if isinstance(definition.value, analytics.Money) else definition.value or ""
+    if about is not None:
+        show_about(about, answer_about(about, paths, definition, profile), definition, how)
+        return
     if period:
         found = analytics.trend(paths, definition, period=period, timezone=report.timezone)
         if how is terminal.As.table:
             _show_periods(found, period, definition.by)
         else:
             terminal.show(found, how)
+        return
+    if groups:
+        show_compared(settings, paths, definition, groups, how)
         return
     answer = analytics.funnel(paths, definition)
     if svg is not None:
@@ -283,6 +326,17 @@ def show_funnel(
             terminal.out.print(line, style="dim", markup=False)
 
 
+def show_compared(
+    settings: Settings, paths: Paths, definition: Funnel, groups: Sequence[str], how: terminal.As
+) -> None:
+    """Print the steps of a funnel in two groups, or in two periods."""
+    found = compared(settings, paths, definition, groups)
+    terminal.show(found if how is not terminal.As.table else found.select("name", *COMPARED), how)
+    if how is terminal.As.table:
+        reading = "Share: of those who entered, whose window is over. p corrected by Benjamini-Hochberg over the steps."
+        terminal.out.print(f"\n{reading}", style="dim", markup=False)
+
+
 def _print_group(group: pl.DataFrame, by: Sequence[str]) -> None:
     """Print the values that a group stands for; nothing without a breakdown."""
     if by:
@@ -300,35 +354,46 @@ def _draw_file(svg: Path, answer: pl.DataFrame) -> None:
         raise StorageError("The drawing cannot be written.", where=str(svg), found=error.strerror or "") from None
 
 
+def named_question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """The steps and rules of the configured funnel that a single step names, with the rules given beside it."""
+    if len(steps) != 1 or steps[0] not in settings.funnels:
+        return steps, rules
+    named = settings.funnels[steps[0]]
+    return named.steps, {"profile": named.profile, **named.rules, **rules}
+
+
+def checked_question(
+    settings: Settings, paths: Paths, steps: list[str], rules: dict[str, Any]
+) -> tuple[Funnel, tuple[str, ...]]:
+    """The funnel of steps and rules, whose words are words of the data, and the segments of those who enter it."""
+    import analytics
+
+    definition = analytics.check_words(paths, question(settings, steps, rules))
+    analytics.check_conditions(paths, map(analytics.StepText.read, steps))
+    return definition, tuple(rules.get("segment") or ())
+
+
 def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
-    """The funnel's definition, from the arguments and the configuration; times without a zone are the report's."""
-    from analytics import Funnel, step_of
+    """The funnel's definition, from steps and rules; times without a zone are the report's."""
+    from analytics import Funnel, read_as, step_of
     from reports.questions.money import amount_of
 
-    zone = settings.report.zone
-    rules = {name: value for name, value in rules.items() if name != "period"}
-    rules |= {name: rules[name].replace(tzinfo=zone) for name in ("start", "end") if name in rules}
-
-    if len(steps) == 1 and steps[0] in settings.funnels:
-        named = settings.funnels[steps[0]]
-        steps, rules = named.steps, {**named.model_dump(exclude={"name", "steps"}), **rules}
+    rules = {name: value for name, value in rules.items() if name not in ("period", "segment")}
+    for name in ("start", "end"):
+        if rules.get(name) and rules[name].tzinfo is None:
+            rules[name] = rules[name].replace(tzinfo=settings.report.zone)
     if rules.get("value"):
         rules["value"] = amount_of(settings.report, rules["value"])
-    return Funnel([step_of(word) for word in steps], **rules)
+    profile = rules.pop("profile", None)
+    definition = Funnel([step_of(word) for word in steps], **rules)
+    return read_as(definition, profile) if profile else definition
 
 
 def _draw(group: pl.DataFrame, counted: str, value: str) -> None:
     """Print the steps as a table with bars. A narrow terminal leaves out columns, so that no number is cut."""
     rows = [_cells(row, counted, value) for row in group.iter_rows(named=True)]
     columns = [name for name in rows[0] if name != BAR or not value]  # there is room for only one of the two
-    left_out = [name for name in OPTIONAL_COLUMNS if name in columns]
-    table = terminal.columns(rows, columns, NAME_WIDTH)
-    if not terminal.fits(table):
-        table = terminal.columns(rows, columns, NARROW_NAME_WIDTH)
-    while not terminal.fits(table) and left_out:
-        columns.remove(left_out.pop(0))
-        table = terminal.columns(rows, columns, NARROW_NAME_WIDTH)
-    terminal.out.print(table)
+    terminal.print_columns([{name: row[name] for name in columns} for row in rows], NAME_WIDTH, OPTIONAL_COLUMNS)
 
 
 def _cells(row: dict[str, Any], counted: str, value: str) -> dict[str, str]:

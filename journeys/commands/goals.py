@@ -9,14 +9,18 @@ import typer
 
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, On, app, paths_on, printed_as, settings_of
+from journeys.segmented import Only, columns_of, members_only, with_segments_of
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from analytics import Goal
     from journeys.settings import Settings
 
 SHOWN: Final = ("goal", "mature", "reached", "goal_rate", "late", "direct", "value", "horizon", "for_customer")
 """The columns of a table, with the interval after the rate."""
+
+ROUTES: Final = ("family", "units", "goal_rate", "share_of_goals", "median_touches", "median_time", "value")
 
 
 @app.command()
@@ -33,6 +37,10 @@ def goals(
         datetime | None,
         typer.Option("--to", help="Only journeys that begin before this day or time, in the zone of the report."),
     ] = None,
+    routes: Annotated[
+        bool, typer.Option("--routes", help="By which routes journeys reach each goal, and what these take.")
+    ] = False,
+    segment: Only = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     on: On = None,
@@ -42,7 +50,7 @@ def goals(
 
     Example: journeys goals "Newsletter subscribed" --by device
     """
-    asked = {"by": by or [], "start": start, "end": end}
+    asked = {"by": by or [], "start": start, "end": end, "routes": routes, "segment": segment or []}
     show_goals(settings_of(config), names or [], asked, printed_as(json=as_json, csv=as_csv), on)
 
 
@@ -54,11 +62,18 @@ def show_goals(
     from reports.questions.money import money_of
 
     goals = [settings.goal(name) for name in dict.fromkeys(names)] or list(settings.goals or [settings.main_goal])
-    paths = paths_on(settings, on).require_touches()
+    paths = members_only(settings, paths_on(settings, on).require_touches(), asked.pop("segment", ()), "journey")
+    paths = with_segments_of(settings, paths, asked["by"])
+    asked["by"] = columns_of(asked["by"])
     report = settings.report
     for name in ("start", "end"):
         asked[name] = None if asked[name] is None else asked[name].replace(tzinfo=asked[name].tzinfo or report.zone)
     money = money_of(report, [goal.value for goal in goals if isinstance(goal.value, str)])
+    if asked.pop("routes"):
+        for goal in goals:
+            answer = analytics.goal_routes(paths, goal, window=report.window, money=money, **asked)
+            show_routes(answer, goal, asked["by"], how)
+        return
     answer = analytics.goal_attainment(paths, goals, window=report.window, money=money, **asked)
     if how is not terminal.As.table:
         terminal.show(answer, how)
@@ -97,4 +112,32 @@ def _table(answer: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 def _interval(row: dict[str, Any]) -> str:
     if not row["enough"]:
         return "too few"
+    if row["goal_rate"] is None:
+        return ""
     return f"{row['goal_rate_low'] * 100:.1f}–{row['goal_rate_high'] * 100:.1f}"
+
+
+def show_routes(answer: pl.DataFrame, goal: Goal, by: list[str], how: terminal.As) -> None:
+    """Print the families of routes to a goal."""
+    import polars as pl
+
+    if how is not terminal.As.table:
+        terminal.show(answer.select(pl.lit(goal.name).alias("goal"), pl.all()), how)
+        return
+    shown = [name for name in ROUTES if not answer[name].is_null().all()]
+    ends = pl.Series("95 %", [_interval(row) for row in answer.iter_rows(named=True)], pl.String)
+    if "goal_rate" in shown:
+        shown.insert(shown.index("goal_rate") + 1, "95 %")
+    total = pl.col("is_total")
+    groups = [pl.when(total).then(pl.lit("all")).otherwise(pl.col(name).cast(pl.String)).alias(name) for name in by]
+    terminal.show(answer.with_columns(ends, *groups).select(*by, *shown), how, goal.name)
+    lines = [
+        "A journey belongs to the first family that its touches before the goal fit; direct journeys, of the goal "
+        "alone, have no rate. Families differ in more than their route: a higher rate is no reason to lead customers "
+        "there."
+    ]
+    if nearly := answer.filter(total, "nearly_there")["family"].to_list():
+        lines.append(f"Nearly there already, so their rate says little: {', '.join(nearly)}.")
+    if nobody := answer.filter(total, pl.col("units") == 0)["family"].to_list():
+        lines.append(f"Nothing fits: {', '.join(nobody)}.")
+    terminal.out.print("\n" + "\n".join(map(terminal.harmless, lines)), style="dim", markup=False)

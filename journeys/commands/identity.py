@@ -27,11 +27,11 @@ app.add_typer(identity, name="identity")
 
 def show_why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
     """Print the chain of links from one identity to another."""
-    from analytics import tombstones, why, why_apart
+    from analytics import tombstones, why_apart, why_joined
     from expectations.lake.tables import landed
 
     arguments = (landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
-    chain = why(*arguments)
+    chain = why_joined(*arguments)
     if how is not terminal.As.table:
         terminal.show(chain, how)
     elif not chain.is_empty():
@@ -73,7 +73,7 @@ def _broken_by(link: Mapping[str, Any], one: str, other: str, rules: PathRules) 
 
 def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:
     """Remove the link between two identities, or restore it, and print whether they are two customers now."""
-    from analytics import known_identity, split_identities, tombstones, why
+    from analytics import known_identity, split_identities, tombstones, why_joined
     from expectations.errors import DefinitionError
     from expectations.lake.tables import landed
 
@@ -83,7 +83,7 @@ def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: b
     if undo:
         return
     try:
-        chain = why(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
+        chain = why_joined(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
     except DefinitionError as error:
         terminal.out.print(f"It has no effect so far. {error.what} {error.do}", markup=False)
         return

@@ -1,17 +1,18 @@
-"""`journeys maintain`, `restore`, `status` and `quarantine`: maintain and inspect the tables of the lake."""
+"""`journeys maintain`, `restore`, `status`, `quarantine`, `reconcile`: maintain and inspect the lake's tables."""
 
 from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from expectations.errors import BrokerError, ConfigurationError, InputError
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
-from journeys.runs import noted
+from journeys.runs.noted import noted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,7 +31,7 @@ def maintain(
 ) -> None:
     """Compact small files, sort closed days by customer, and remove files and log entries that are no longer needed.
 
-    Rows do not change, except that those older than `keep_events` and texts older than `keep_texts` (`[lake]`) are
+    Rows do not change, except that those older than `keep_events` and texts older than `keep_texts` (`\\[lake]`) are
     removed. Events may land meanwhile. A running service does it by itself every hour.
     After --repair run: journeys stitch
 
@@ -301,3 +302,57 @@ def status(
     """Show the state of the lake: tables, newest events, lag at the brokers, refused messages by reason."""
 
     show_status(settings_of(config), printed_as(json=as_json))
+
+
+MOST_CELLS: Final = 20
+"""Cells that a table of differences shows."""
+
+
+@app.command()
+def reconcile(
+    theirs: Annotated[
+        Path,
+        typer.Argument(help="Their counts: a CSV with day, event and count, or a day and a column for each event."),
+    ],
+    zone: Annotated[str | None, typer.Option(help="Zone of our days; default that of the report.")] = None,
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Compare the counts of another tool, by day and event, with ours, and say what explains the differences.
+
+    Tried are names and days that one side lacks, another time zone, duplicates, bots and refused messages.
+
+    Example: journeys reconcile mixpanel_counts.csv --zone America/New_York
+    """
+    import polars as pl
+
+    from ingest.files.reconcile import reconcile as compare
+
+    settings, how = settings_of(config), printed_as(json=as_json, csv=as_csv)
+    found = compare(settings.lake, theirs, _zone(zone) if zone else settings.report.timezone, settings.ingest.limits)
+    if how is not terminal.As.table:
+        terminal.show(found.cells, how)
+        return
+    ours, counts = int(found.cells["ours"].sum()), int(found.cells["theirs"].sum())
+    apart = found.differing
+    terminal.out.print(
+        f"{found.cells.height:,} counts of {found.cells['event'].n_unique():,} events on "
+        f"{found.cells['day'].n_unique():,} days ({found.zone}): theirs {counts:,}, ours {ours:,}; "
+        f"{apart.height:,} differ, by {int(apart['difference'].abs().sum()):,} events."
+    )
+    if apart.is_empty():
+        return
+    terminal.show(apart.head(MOST_CELLS), terminal.As.table, "Largest differences")
+    terminal.out.print()
+    terminal.show(found.causes.filter(pl.col("events") > 0), terminal.As.table, "What explains them")
+
+
+def _zone(name: str) -> str:
+    """The name of a time zone. Raises InputError for an unknown one."""
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError):
+        raise InputError("The time zone is unknown.", expected="a zone such as Europe/Berlin", found=name) from None

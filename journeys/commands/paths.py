@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from expectations.errors import DefinitionError, nearest
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, paths_on, printed_as, settings_of
+from journeys.segmented import Only, columns_of, group_of, members_only, with_segments_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -40,7 +41,8 @@ def paths(
     ] = None,
     by: Annotated[Words, typer.Option(help="Break down by this column; repeatable.")] = None,
     compare: Annotated[
-        str | None, typer.Option(help="COLUMN=VALUE: compare the paths with this value with all others.")
+        str | None,
+        typer.Option(help="COLUMN=VALUE: these paths against all others; segment:NAME or persona:NAME its members."),
     ] = None,
     starts: Annotated[
         Words,
@@ -75,6 +77,7 @@ def paths(
             "--collapse/--repeats", help="Join repeats of a touchpoint, or keep them; default: as configured."
         ),
     ] = None,
+    segment: Only = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
@@ -104,6 +107,7 @@ def paths(
         tuple(words or ()),
         {name: value for name, value in rules.items() if value is not None},
         {name: value for name, value in among.items() if value},
+        tuple(segment or ()),
     )
     show_answer(settings_of(config), asked, printed_as(json=as_json, csv=as_csv), cluster)
 
@@ -251,12 +255,15 @@ COMMON: Final = ("by", "unit", "compare")
 
 @dataclass(frozen=True)
 class Asked:
-    """The arguments: the question, its words, its options, and which paths are read (`start`, `end`, `through`)."""
+    """The arguments: the question, its words, its options, and which paths are read (`start`, `end`, `through`, and the
+    segments that they begin in).
+    """
 
     question: str
     words: tuple[str, ...]
     options: dict[str, Any]
     among: dict[str, list[str]] = field(default_factory=dict)
+    segments: tuple[str, ...] = ()
 
 
 def checked(asked: Asked) -> Question:
@@ -294,12 +301,15 @@ def show_answer(settings: Settings, asked: Asked, how: terminal.As, on: str | No
     import analytics
 
     question = checked(asked)
-    paths = paths_on(settings, on).require_touches()
+    paths, named = paths_on(settings, on).require_touches(), asked.options.get("by", [])
+    paths = members_only(settings, paths, asked.segments, asked.options.get("unit", "journey"))
+    paths = with_segments_of(settings, paths, [*named, asked.options.get("compare", "")])
+    asked = replace(asked, options=asked.options | ({"by": columns_of(named)} if named else {}))
     words, options = _arguments(settings, paths, asked)
     function = analytics.MEASURES[question.function].function
     compared = options.pop("compare", None)
     if compared is not None:
-        answer = analytics.compare(paths, function, *words, group=_group(paths, compared), **options)
+        answer = analytics.compare(paths, function, *words, group=group_of(paths, compared), **options)
     else:
         answer = function(paths, *words, **options)
     if how is not terminal.As.table:
@@ -354,7 +364,7 @@ def _wide(cells: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
     import polars as pl
 
     positions = sorted(cells["position"].unique())
-    wide = cells.with_columns(pl.format("share {}", "position").alias("position")).pivot(
+    wide = cells.with_columns(pl.concat_str(pl.lit("share "), "position").alias("position")).pivot(
         on="position", index=[*groups, "node"], values="share_of_units", aggregate_function="first"
     )
     names = [f"share {position}" for position in positions]
@@ -394,10 +404,16 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
 
 
 def _known(paths: Paths, on: str, text: str) -> list[str]:
-    """Split `A | B` into values, and check that each occurs in the data."""
-    from analytics import known_value
+    """Split `A | B` into values, which may stand in double quotes, and check that each occurs in the data."""
+    from analytics import StepText, known_value
 
-    return [known_value(paths.values_of(on), word.strip(), on) for word in text.split(" | ")]
+    values = paths.values_of(on)
+    if text in values:
+        return [text]
+    words = [word.strip() for word in text.split(" | ")]
+    if not all(word in values for word in words) and '"' in text:
+        words = list(StepText.read(text).any_of)
+    return [known_value(values, word, on) for word in words]
 
 
 def _selection(paths: Paths, on: str, among: dict[str, list[str]]) -> Selection:
@@ -413,18 +429,6 @@ def _pattern(paths: Paths, on: str, text: str) -> str:
     for name in parse_pattern(text).names:
         known_value(paths.values_of(on), name, on)
     return text
-
-
-def _group(paths: Paths, text: str) -> pl.Expr:
-    """The condition for `COLUMN=VALUE`."""
-    import polars as pl
-
-    from analytics import known_value
-
-    column, sign, value = text.partition("=")
-    if not sign:
-        raise DefinitionError("The group of --compare is invalid.", expected="COLUMN=VALUE", found=text)
-    return pl.col(column) == known_value(paths.values_of(column), value, column)
 
 
 def show_touchpoints(settings: Settings, how: terminal.As, *, urls: bool, raw: bool) -> None:

@@ -14,24 +14,47 @@ from journeys.app import DEFAULT, Config, app, settings_of
 
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT,
+    names: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILE]", help="The file to write; default: journeys.toml.")
+    ] = None,
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from",
+            metavar="FILE...",
+            help="Propose it from files of events (CSV, TSV, Parquet, JSON), a Delta table, kafka://HOST:PORT/TOPIC, "
+            "or with --sql from sqlite:///FILE or postgresql://HOST/DATABASE.",
+        ),
+    ] = None,
+    customer: Annotated[str, typer.Option(help="With --from: the column that says who.")] = "",
+    at: Annotated[str, typer.Option(help="With --from: the column that says when.")] = "",
+    touchpoint: Annotated[str, typer.Option(help="With --from: the column that says what happened.")] = "",
+    from_tool: Annotated[str, typer.Option(help="With --from: the tool that wrote the files, as in load.")] = "",
+    sql: Annotated[str, typer.Option(help="With --from and a database: the query whose rows are events.")] = "",
+    cursor: Annotated[str, typer.Option(help="With --sql: the column that grows with every new row.")] = "",
     template: Annotated[str, typer.Option(help="Which template: shop (used by the demo) or completejourney.")] = "shop",
     force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a commented configuration file, journeys.toml.
+    """Write a commented configuration file, journeys.toml: a template, or with --from a proposal for your own files.
 
-    Example: journeys init && journeys doctor
+    The proposal says which column is the customer, the time and the touchpoint, and which of its lines to review.
+
+    Examples: journeys init --from events.csv && journeys load events.csv && journeys run
+      journeys init --from sqlite:///shop.db --sql "select * from sales"
     """
-    from journeys import settings
+    from journeys import start
 
-    text = settings.template(template)
-    if file.exists() and not force:
-        raise ConfigurationError("The file exists already.", where=str(file), do="name another file, or add --force")
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError("The file cannot be written.", where=str(file), found=str(error.strerror)) from error
-    terminal.out.print(f"Wrote {file}. Next: edit \\[ingest] and \\[paths], then run: journeys doctor")
+    written = [name for name in names or () if name.suffix == ".toml" or not data]
+    data = [*(data or ()), *(str(name) for name in names or () if name not in written)]
+    if len(written) > 1:
+        raise ConfigurationError("Only one file is written.", found=", ".join(map(str, written)))
+    file = written[0] if written else DEFAULT
+    if data:
+        columns = start.named(customer, at, touchpoint)
+        commands = start.propose(data, file, columns, force=force, tool=from_tool, sql=sql, cursor=cursor)
+        terminal.out.print(f"Next: {' && '.join([*commands, 'journeys run'])}", markup=False, soft_wrap=True)
+        return
+    start.write_template(template, file, force=force)
 
 
 @app.command()
@@ -141,9 +164,11 @@ def ingest(
 @app.command()
 def load(
     files: Annotated[
-        list[str],
-        typer.Argument(help="NDJSON, CSV or TSV (also .gz, .zst), a JSON list or Parquet; files, folders, s3://..."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="NDJSON, CSV or TSV (also .gz, .zst), a JSON list or Parquet; files, folders, Delta tables, s3://..."
+        ),
+    ] = None,
     kind: Annotated[
         str | None, typer.Option(help="What the rows are: clickstream (default), order, feedback or profiles.")
     ] = None,
@@ -152,15 +177,53 @@ def load(
         Literal["json", "segment", "snowplow", "cloudevents", "ga4"] | None,
         typer.Option("--format", help="Format of the rows; default: that of the stream, or json."),
     ] = None,
+    from_tool: Annotated[
+        str,
+        typer.Option(
+            help="Files of amplitude, ga4, matomo, mixpanel, posthog or rudderstack, webhooks of shopify or stripe."
+        ),
+    ] = "",
+    sql: Annotated[
+        list[str] | None, typer.Option(help="Rows of the query of this name in [\\[ingest.queries]]; repeatable.")
+    ] = None,
+    skip_changes: Annotated[
+        bool, typer.Option(help="Leave out versions of a Delta table that change rows, instead of ending.")
+    ] = False,
+    init: Annotated[
+        bool,
+        typer.Option("--init", help="Where there is no configuration, write one proposed from the files, and stitch."),
+    ] = False,
     config: Config = DEFAULT,
 ) -> None:
     """Land events or profiles from files, through the same gate; a file that has landed before adds nothing.
 
+    A file is read as [\\[ingest.files]] says for its name, unless --stream or --kind say otherwise. Rows of it that
+    were refused are read again, with the mapping of now. The exit code is 6 when most rows are refused. With
+    --from-tool and no configuration, one is written with the mapping and the rules of that tool. With --sql the rows
+    of a database that came since the last time are landed, each once; so are the rows of a Delta table.
+
     Example: journeys load old/*.ndjson.gz s3://archive/2025/ --stream web-calls
     """
+    from journeys import start
     from journeys.commands import steps
 
-    steps.land_files(settings_of(config), files, kind, stream=stream, form=form)
+    if sql:
+        if files or kind or stream or form or from_tool:
+            raise ConfigurationError("--sql says what is read and how.", do="give it alone, or load the files apart")
+        start.land_queries(settings_of(config), sql)
+        return
+    if not files:
+        raise ConfigurationError("There is nothing to load.", expected="files, folders, or --sql with a query's name")
+    is_new = not config.exists()
+    if is_new:
+        start.without_configuration(files, config, is_wanted=init or bool(from_tool), tool=from_tool)
+    start.check_tool(from_tool)
+    start.land_files(
+        settings_of(config), files, kind, stream=stream, form=form, tool=from_tool, skip_changes=skip_changes
+    )
+    if is_new:
+        steps.stitch_lake(settings_of(config))
+        terminal.out.print("Next: journeys funnel, or journeys run for the report")
 
 
 @app.command()
@@ -181,18 +244,31 @@ def check(config: Config = DEFAULT) -> None:
 @app.command(name="run")
 def run_all(
     config: Config = DEFAULT,
-    every: Annotated[str | None, typer.Option(help="Repeat at this interval, such as 15m, until SIGTERM.")] = None,
+    every: Annotated[
+        str | None, typer.Option(help="Repeat at this interval, such as 15m or 1d, until SIGTERM.")
+    ] = None,
+    fail_on: Annotated[
+        str, typer.Option(help="Fail on these of the targets, by commas: missed, overdue, off-course.")
+    ] = "",
+    log: Annotated[
+        Literal["text", "json"] | None, typer.Option(help="Write a log line per step to standard error.")
+    ] = None,
 ) -> None:
-    """Ingest until caught up, stitch, check and report.
+    """Ingest until caught up, stitch, check and report; tell alerts, targets and the brief, where they are asked for.
 
-    The exit code is 1 when a critical expectation failed.
+    A step that fails is told, and the others go on. The exit code is that of the first one that failed, 1 for a
+    critical expectation. One process at a time runs on a lake: a second one ends with exit code 12.
 
-    Example: journeys run --every 15m
+    Example: journeys run --every 1d --log json
     """
-    from journeys.commands import steps
+    from journeys.app import failures_of
+    from journeys.runs.pipeline import Pipeline, interval_of
+    from journeys.why.products import FAILURES
 
-    if not steps.run_pipeline(settings_of(config), every):
-        raise typer.Exit(1)
+    interval, failures = None if every is None else interval_of(every), failures_of(fail_on, FAILURES)
+    code = Pipeline(config, interval=interval, fail_on=failures, log=log).run()
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()
@@ -233,5 +309,5 @@ def stitch(
 
     if not verify:
         steps.stitch_lake(settings_of(config), rebuild=rebuild)
-    elif not steps.verify(settings_of(config)):
+    elif not steps.verify_stored(settings_of(config)):
         raise typer.Exit(1)

@@ -1,31 +1,34 @@
-"""The steps of the pipeline with their terminal output: ingest, load, stitch, check, report, and `run` for all."""
+"""The steps of the pipeline with their terminal output: ingest, stitch, check, report."""
 
 from __future__ import annotations
 
-import signal
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from expectations.config.durations import duration
-from expectations.contract import KINDS, is_kind
 from expectations.errors import ConfigurationError, ReportError, StorageError, nearest
 from journeys import terminal
 from journeys.app import session_on
-from journeys.runs import noted
+from journeys.products import check_product_versions, of_report, owned_in, record_journeys, split_of
+from journeys.reported.maturity.maturity import maturity_of_report
+from journeys.reported.releases import releases_in
+from journeys.runs.noted import noted
+from journeys.segmented import check_versions, people_of_report, report_of
+from journeys.why.ahead.predict import with_forecast
+from journeys.why.personas import with_texts
+from journeys.why.watch import watches_of_report
 
 if TYPE_CHECKING:
     from analytics import StitchSummary
     from expectations.audit.audit import CheckSummary
     from expectations.audit.landed import Table
-    from ingest.files.load import FileSummary
     from ingest.service.service import IngestSummary
-    from ingest.settings.ingest import Format
     from journeys.settings import Settings
+    from reports.questions.ask import PeopleSettings
+    from reports.questions.definitions import Asked
     from reports.settings import ReportSettings
     from reports.site.publish import Published
 
@@ -54,10 +57,12 @@ def land_events(
     accept_gap: bool = False,
     new_generation: bool = False,
     log: Literal["text", "json"] | None = None,
+    stop: threading.Event | None = None,
 ) -> IngestSummary:
     """Land events from the brokers, and print how many landed and how many were refused, by reason.
 
-    A service writes a log, as text by default. A run until caught up shows its progress, unless `log` is set.
+    A service writes a log, as text by default. A run until caught up shows its progress, unless `log` is set. `stop`
+    ends it as a signal does, and is set by one.
     """
     from ingest.logs import configure
     from ingest.service.service import run
@@ -75,8 +80,9 @@ def land_events(
             on_progress=lambda progress: advance(progress.polled, progress.expected),
             rules=settings.compiled.rules,
             keep=settings.retention,
+            stop=stop,
         )
-    terminal.out.print(f"  {summary.landed:,} events landed{_refused(summary.quarantined)}")
+    terminal.out.print(f"  {summary.landed:,} events landed{terminal.refused(summary.quarantined)}")
     if summary.tombstones:
         terminal.out.print(f"  {summary.tombstones:,} records without a value (tombstones): no events, kept nowhere")
     if summary.waiting:
@@ -92,59 +98,13 @@ def has_landed(settings: Settings) -> bool:
     return bool(table_statistics(settings.lake, EVENTS)["rows"])
 
 
-def land_files(
-    settings: Settings,
-    addresses: Iterable[str],
-    kind: str | None,
-    *,
-    stream: str | None = None,
-    form: Format | None = None,
-) -> None:
-    """Land files: events, read as messages of a stream or as events of one kind, or profiles."""
-    with noted(settings, "load") as run:
-        run.rows = _land_files(settings, addresses, kind, stream, form)
-
-
-def _land_files(
-    settings: Settings, addresses: Iterable[str], kind: str | None, stream: str | None, form: Format | None
-) -> int:
-    """Land files, print what landed of each, and return how many rows landed."""
-    if kind is not None and not is_kind(kind) and kind != "profiles":
-        raise ConfigurationError("The kind of file is unknown.", expected=", ".join((*KINDS, "profiles")), found=kind)
-    from ingest.files.load import file_stream, load_events, load_profiles
-    from ingest.files.places import list_files, local_copy
-
-    of_events = kind if kind is None or is_kind(kind) else None
-    read_as = file_stream(settings.ingest, kind=of_events, form=form, topic=stream or "")
-    landed = refused = 0
-    for address in list_files(addresses):
-        with terminal.step(f"Loading {address}") as advance, local_copy(address) as file:
-            summary: FileSummary = (
-                load_profiles(file, settings.lake, limits=settings.ingest.limits, on_progress=advance)
-                if kind == "profiles"
-                else load_events(
-                    file,
-                    read_as,
-                    settings.ingest,
-                    settings.lake,
-                    rules=settings.compiled.rules,
-                    on_progress=advance,
-                )
-            )
-        done = "landed before; nothing added" if summary.known else f"{summary.landed:,} rows landed"
-        terminal.out.print(f"  {done}{_refused(summary.quarantined)}")
-        landed += summary.landed
-        refused += sum(summary.quarantined.values())
-    if refused and kind != "profiles":
-        again = f"--stream {stream}" if stream else f"--kind {read_as.kind}"
-        terminal.out.print(
-            "  see why: journeys quarantine list", f"  read again: journeys quarantine replay {again}", sep="\n"
-        )
-    return landed
-
-
 def check_lake(settings: Settings) -> CheckSummary:
-    """Check what has landed since the last check, and print one line per suite and per failed expectation."""
+    """Check what has landed since the last check, and print one line per suite and per failed expectation.
+
+    Raises `ConfigurationError` for a segment or a journey that is defined otherwise than its version was.
+    """
+    check_versions(settings)
+    check_product_versions(settings)
     with noted(settings, "check") as run:
         summary = _check(settings)
         run.rows, run.exit_code = summary.rows, 0 if summary.passed else 1
@@ -209,7 +169,7 @@ def stitch_lake(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
 
 
 def _stitch(settings: Settings, *, rebuild: bool) -> StitchSummary:
-    from analytics import build_paths, refresh_paths, stitch_summary
+    from analytics import build_paths, leave_out_objectors, refresh_paths, stitch_summary
 
     with terminal.step("Stitching paths") as advance:
         done = (build_paths if rebuild else refresh_paths)(settings.lake, settings.paths, on_progress=advance)
@@ -226,6 +186,8 @@ def _stitch(settings: Settings, *, rebuild: bool) -> StitchSummary:
     for note in _identity_notes(settings, summary, largest=True):
         terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
     _print_objectors(settings)
+    if objectors := _objectors(settings):
+        leave_out_objectors(settings.lake, objectors)
     _print_unused_settings(settings)
     return summary
 
@@ -306,7 +268,7 @@ def print_agreement(settings: Settings) -> None:
         terminal.out.print(f"  planted people against customers: {shares} {counts}", markup=False, soft_wrap=True)
 
 
-def verify(settings: Settings) -> bool:
+def verify_stored(settings: Settings) -> bool:
     """Compute the paths again and print whether the stored ones are equal, row by row."""
     from analytics import verify_paths
 
@@ -319,9 +281,11 @@ def verify(settings: Settings) -> bool:
     return result.holds
 
 
-def publish_report(settings: Settings, site: str | None = None, on: str | None = None, **options: Any) -> Published:
+def publish_report(
+    settings: Settings, site: str | None = None, on: str | None = None, *, with_slides: bool = False, **options: Any
+) -> Published:
     """Publish the report site; the cluster at `on` counts, if given. `options` override settings of `[report]`, unless
-    they are null or empty.
+    they are null or empty. `with_slides` also makes slides.
 
     A report that is filtered by them is a site of its own in the folder `filtered`: it says its filter on every page,
     and never replaces the front page.
@@ -331,29 +295,36 @@ def publish_report(settings: Settings, site: str | None = None, on: str | None =
     """
     badge = _badge(options)
     if badge:  # the front page is not published: its report is as old as it was
-        return _publish(settings, site, on, options, badge)
+        return _publish(settings, site, on, options, badge, with_slides=with_slides)
     with noted(settings, "report") as run:
-        published = _publish(settings, site, on, options, badge)
+        at = datetime.now(UTC)
+        published = _publish(settings, site, on, options, badge, with_slides=with_slides)
         run.exit_code = ReportError.exit_code if published.failures else 0
+        if not published.is_empty:
+            record_journeys(settings, published.run, at, on)
     return published
 
 
-def _publish(settings: Settings, site: str | None, on: str | None, options: dict[str, Any], badge: str) -> Published:
+def _publish(
+    settings: Settings, site: str | None, on: str | None, options: dict[str, Any], badge: str, *, with_slides: bool
+) -> Published:
     from reports.site.publish import publish
 
     address = str(site or settings.beside(settings.report.site))
-    asked = _overridden(settings.report, options)
+    people = with_texts(settings, people_of_report(settings), on)
+    report, asked = asked_of_report(settings, options, people if badge else with_forecast(settings, people))
     session = session_on(on)
     with terminal.step("Publishing the report"):
         place = f"{address.rstrip('/')}/filtered" if badge else address
         published = publish(
             settings.lake,
-            asked,
+            report,
             settings.paths,
             place,
             datetime.now(UTC),
-            goals=settings.goals,
+            asked=asked,
             badge=badge,
+            with_slides=with_slides,
             session=session,
         )
     terminal.out.print(f"  {published.headline}", markup=False)
@@ -361,6 +332,36 @@ def _publish(settings: Settings, site: str | None, on: str | None, options: dict
     for failure in published.failures:
         terminal.out.print(f"  could not be made: {failure}", style="bold red", markup=False, soft_wrap=True)
     return published
+
+
+def asked_of_report(
+    settings: Settings, options: Mapping[str, Any] | None = None, people: PeopleSettings | None = None
+) -> tuple[ReportSettings, Asked]:
+    """The settings of a report with these options of the command, and all else that it is asked; `people` where that is
+    known already.
+
+    Raises `ConfigurationError` as `publish_report` does.
+    """
+    from reports.questions.definitions import Asked
+
+    badge = _badge(options or {})
+    overridden = _overridden(settings.report, options or {})
+    split = [] if badge else [word for each in settings.journeys for word in split_of(settings, each.name)]
+    report, segments, personas = report_of(settings, overridden, split)
+    segments, watches = watches_of_report(settings, segments)
+    asked = Asked(
+        goals=tuple(settings.goals),
+        segments=tuple(segments),
+        personas=personas,
+        watches=tuple(watches),
+        releases=releases_in(settings),
+        products=of_report(settings, is_filtered=bool(badge)),
+        owned=() if badge else tuple(owned_in(settings, [*overridden.segments, *overridden.explore])),
+        people=people or with_forecast(settings, people_of_report(settings)),
+        costs=None if badge else settings.costs_on("channel"),
+        maturity=None if badge or not report.maturity else maturity_of_report(settings),
+    )
+    return report, asked
 
 
 def complain_of_failures(published: Published) -> None:
@@ -377,7 +378,7 @@ def complain_of_failures(published: Published) -> None:
 _OPTIONS: Final = {"pages": "--only", "segments": "--by", "first_day": "--from", "last_day": "--to"}
 
 
-def _badge(options: dict[str, Any]) -> str:
+def _badge(options: Mapping[str, Any]) -> str:
     """What a report is limited to by the options of the command; empty where it is not."""
     given = [
         f"{option} {value if isinstance(value, str) else ', '.join(value)}"
@@ -387,7 +388,7 @@ def _badge(options: dict[str, Any]) -> str:
     return f"Filtered report: {' '.join(given)}. Journeys are chosen by when they begin." if given else ""
 
 
-def _overridden(configured: ReportSettings, options: dict[str, Any]) -> ReportSettings:
+def _overridden(configured: ReportSettings, options: Mapping[str, Any]) -> ReportSettings:
     from pydantic import ValidationError
 
     from reports.settings import PAGES
@@ -412,32 +413,3 @@ def _overridden(configured: ReportSettings, options: dict[str, Any]) -> ReportSe
             found=found,
             do=do,
         ) from error
-
-
-def run_pipeline(settings: Settings, every: str | None) -> bool:
-    """Ingest until caught up, stitch, check, report; repeat at each interval until SIGTERM.
-
-    Returns whether the last check passed. The report is published even when the check fails. Raises `ReportError`
-    where the check passed but a part of the last report could not be made.
-    """
-    stop = threading.Event()
-    interval = duration(every).total_seconds() if every else None
-    if interval is not None:
-        signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    while True:
-        started = time.monotonic()
-        land_events(settings, until_caught_up=True)
-        stitch_lake(settings)
-        passed = check_lake(settings).passed
-        published = publish_report(settings)
-        if interval is None or stop.wait(max(0.0, interval - (time.monotonic() - started))):
-            if passed:
-                complain_of_failures(published)
-            return passed
-
-
-def _refused(reasons: dict[str, int]) -> str:
-    if not reasons:
-        return ""
-    listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items(), key=lambda r: -r[1]))
-    return f", {sum(reasons.values()):,} refused and kept in quarantine ({listed})"

@@ -1,1 +1,1 @@
-"""Why did a number change, and what goes with dropping off?"""
+"""Why did a number change, what goes with dropping off, and who gets the credit?"""

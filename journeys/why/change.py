@@ -10,7 +10,8 @@ import typer
 from expectations.errors import DefinitionError
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
-from journeys.commands.funnel import question
+from journeys.commands.funnel import checked_question, named_question
+from journeys.segmented import Only, columns_of, funnel_of, with_segments_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -61,6 +62,7 @@ def change(
     window: Annotated[
         str | None, typer.Option(help="Longest time from the first step to the last (default 30d).")
     ] = None,
+    segment: Only = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
@@ -70,7 +72,7 @@ def change(
     Example: journeys change checkout --before 2026-02-01..2026-02-25 --after 2026-02-26..2026-03-05 --by device
     """
     rules = {name: each for name, each in (("value", value), ("window", window)) if each}
-    asked = {"by": by or [], "of": of}
+    asked = {"by": by or [], "of": of, "segment": segment or []}
     periods = {"before": before, "after": after, "compare": compare}
     show_change(settings_of(config), steps, rules, periods, asked, printed_as(json=as_json, csv=as_csv))
 
@@ -87,9 +89,12 @@ def show_change(
     import analytics
 
     paths, zone = analytics.Paths.open(settings.lake), settings.report.timezone
-    definition = analytics.check_words(paths, question(settings, steps, rules))
+    definition, only = checked_question(settings, paths, *named_question(settings, steps, rules))
     days = _days(periods, paths.end_of_data, definition.window, settings)
-    named = [tuple(name.split(",")) if "," in name else name for name in asked["by"]]
+    words = [name.split(",") for name in asked["by"]]
+    paths, definition = funnel_of(settings, paths, definition, [*only, *asked.get("segment", ())])
+    paths = with_segments_of(settings, paths, [word for several in words for word in several])
+    named = [tuple(columns_of(several)) if len(several) > 1 else columns_of(several)[0] for several in words]
     answer = analytics.change(
         paths,
         definition,
@@ -114,7 +119,7 @@ def _days(
     if bool(before) != bool(after) or (compare and before):
         raise DefinitionError("Two periods are compared.", expected="--before and --after, or --compare alone")
     if before and after:
-        return {"before": _period("before", before), "after": _period("after", after)}
+        return {"before": days_given("before", before), "after": days_given("after", after)}
     length = _length(compare or DAYS)
     assert end_of_data is not None, "paths with touches have an end"
     over = (end_of_data - window).astimezone(settings.report.zone).date()
@@ -133,7 +138,8 @@ def _length(text: str) -> timedelta:
     return length
 
 
-def _period(name: str, text: str) -> Days:
+def days_given(name: str, text: str) -> Days:
+    """The first and the last day of a period, of the option of this name."""
     try:
         first, last = (date.fromisoformat(each) for each in text.split(".."))
     except ValueError:
@@ -196,13 +202,7 @@ def segment_of(row: dict[str, Any]) -> str:
 
 def _table(rows: list[dict[str, str]]) -> None:
     """Print rows; a narrow terminal leaves out what can be computed from the rest."""
-    names = list(rows[0])
-    table = terminal.columns(rows, names, NAME_WIDTH)
-    for name in ("of the change", "before", "after"):
-        if not terminal.fits(table):
-            names.remove(name)
-            table = terminal.columns(rows, names, NAME_WIDTH)
-    terminal.out.print(table)
+    terminal.print_columns(rows, NAME_WIDTH, ("of the change", "before", "after"))
 
 
 def _cells(row: dict[str, Any], unit: _Unit) -> dict[str, str]:

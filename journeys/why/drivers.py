@@ -8,7 +8,8 @@ import typer
 
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
-from journeys.commands.funnel import question
+from journeys.commands.funnel import checked_question, named_question
+from journeys.segmented import Only, columns_of, funnel_of, with_segments_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -46,6 +47,7 @@ def drivers(
     window: Annotated[
         str | None, typer.Option(help="Longest time from the first step to the last (default 30d).")
     ] = None,
+    segment: Only = None,
     every: Annotated[bool, typer.Option("--all", help="Print all rows.")] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -56,6 +58,7 @@ def drivers(
     Example: journeys drivers checkout --step 2 --adjust age_band
     """
     asked = {"step": step, "factors": factor or None, "adjust": adjust or (), "before": before, "floor": floor}
+    asked |= {"segment": segment or []}
     rules = {"window": window} if window else {}
     show_drivers(settings_of(config), steps, rules, asked, printed_as(json=as_json, csv=as_csv), every=every)
 
@@ -67,7 +70,11 @@ def show_drivers(
     import analytics
 
     paths = analytics.Paths.open(settings.lake)
-    definition = analytics.check_words(paths, question(settings, steps, rules))
+    definition, only = checked_question(settings, paths, *named_question(settings, steps, rules))
+    paths, definition = funnel_of(settings, paths, definition, [*only, *asked.pop("segment", ())])
+    for name in ("factors", "adjust"):
+        paths = with_segments_of(settings, paths, asked.get(name) or ())
+        asked[name] = asked.get(name) and columns_of(asked[name])
     answer = analytics.drivers(paths, definition, **asked)
     if how is not terminal.As.table:
         terminal.show(answer, how)
@@ -89,7 +96,7 @@ def _print(answer: pl.DataFrame, definition: Funnel, *, every: bool) -> None:
     shown = [row for row in levels if is_clear(row)][:most]
     if shown:
         terminal.out.print("Against customers otherwise alike:\n", markup=False)
-        terminal.out.print(terminal.columns([_cells(row) for row in shown], list(_cells(shown[0])), NAME_WIDTH))
+        terminal.print_columns([_cells(row) for row in shown], NAME_WIDTH, ("explained by", "raw"))
     else:
         terminal.out.print("No level drops clearly more, or less, than customers otherwise alike.", markup=False)
     for row in pairs:

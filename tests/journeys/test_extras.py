@@ -73,6 +73,7 @@ server(__import__("pathlib").Path("site"), 0).server_close()
     [
         ("ingest --until-caught-up", "landing"),
         ("quarantine list", "landing"),
+        ("agents", "agents"),
     ],
 )
 def test_a_command_without_its_packages_names_the_extra_to_install(verb: str, extra: str, shop: Path) -> None:
@@ -99,6 +100,6 @@ def test_doctor_names_the_extra_for_landing(shop: Path) -> None:
 def test_every_package_is_installed_by_the_extra_that_the_error_names() -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     for module, extra in EXTRAS.items():
-        name = {"kafka": "kafka-python"}.get(module, module.replace("_", "-"))
+        name = {"kafka": "kafka-python", "pptx": "python-pptx"}.get(module, module.replace("_", "-"))
         assert any(asked.startswith(name) for asked in project["optional-dependencies"][extra])
         assert not any(asked.startswith(name) for asked in project["dependencies"])

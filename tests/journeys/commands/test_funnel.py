@@ -11,7 +11,18 @@ import pytest
 from typer.testing import CliRunner
 
 import journeys.commands.funnel  # noqa: F401 - registers the command
-from analytics import Goal, Paths, stage_funnel
+from analytics import (
+    Funnel,
+    Goal,
+    Paths,
+    compare,
+    compare_periods,
+    explain_difference,
+    members,
+    stage_funnel,
+    survival,
+    time_to_convert,
+)
 from expectations.errors import ConfigurationError, DefinitionError, StorageError
 from journeys import terminal
 from journeys.app import app
@@ -288,3 +299,59 @@ def test_an_unknown_zone_is_a_mistake_with_its_line(zoned: Path, zone: str) -> N
     zoned.write_text(ZONED.replace("Europe/Berlin", zone))
     with pytest.raises(ConfigurationError, match=r"line 10(.|\n)*no time zone"):
         _ = Settings(zoned).report
+
+
+def test_the_command_asks_about_entrants_what_python_asks(config: Path) -> None:
+    shop = Paths.open(config.parent / "lake" / "paths")
+    steps = ["visit", "pay | renew"]
+    definition = Funnel(["visit", ["pay", "renew"]], "1d", by="device")
+    expected = {
+        "waits": time_to_convert(shop, definition),
+        "survival": survival(shop, definition),
+        "members": members(shop, definition),
+        "difference": explain_difference(shop, definition, "posthog"),
+    }
+    for about, rows in expected.items():
+        words = [*steps, "--window", "1d", "--by", "device", "--about", about]
+        words += ["--profile", "posthog"] if about == "difference" else []
+        assert json.loads(asked(config, *words, "--json")) == json.loads(plain(rows).write_json()), about
+        assert len(asked(config, *words).splitlines()) > len(rows.head(3)), about
+    assert "ann" in asked(config, "purchase", "--about", "members")
+
+
+def test_questions_about_entrants_need_steps_and_a_tool_to_differ_from(config: Path) -> None:
+    for words, what in (
+        (["--about", "waits"], "option of a funnel of steps"),
+        (["visit", "pay", "--about", "difference"], "one to another tool"),
+        (["visit", "pay", "--about", "waits", "--period", "day"], "rows of its own"),
+    ):
+        with pytest.raises(DefinitionError, match=what):
+            asked(config, *words)
+
+
+def test_two_groups_or_two_periods_are_compared_as_python_compares_them(config: Path) -> None:
+    shop, asked_of = Paths.open(Settings(config).lake), Funnel(["visit", "pay"], window="1d")
+    found = json.loads(asked(config, "visit", "pay", "--window", "1d", "--compare", "device=phone", "--json"))
+    apart = compare(shop, asked_of, group=pl.col("device") == "phone")
+    assert [(row["count"], row["of"]) for row in found] == apart.select("count", "of").rows()
+    half = ("--start", "2024-01-01T00:01:00", "--end", "2024-01-01T00:02:00", "--compare", "previous")
+    found = json.loads(asked(config, "visit", "pay", "--window", "1d", *half, "--json"))
+    before, after = (at("0m"), at("1m")), (at("1m"), at("2m"))
+    apart = compare_periods(shop, asked_of, before=before, after=after)
+    assert [(row["of"], row["of_other"]) for row in found] == [(1, 2)] == apart.select("of", "of_other").rows()
+    assert "p corrected" in asked(config, "visit", "pay", "--compare", "device=phone")
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        (["--compare", "previous"], "A period is compared with as long before."),
+        (["--compare", "phone"], "The group of --compare is invalid."),
+        (["--compare", "device=phone", "--period", "week"], "--compare has rows of its own."),
+        (["--compare", "segment:Nobody"], "There is no segment 'Nobody'."),
+        (["--compare", "device=phone"] * 3, "Two groups are compared."),
+    ],
+)
+def test_groups_that_cannot_be_compared_are_refused(config: Path, options: list[str], what: str) -> None:
+    with pytest.raises(DefinitionError, match=what):
+        asked(config, "visit", "pay", *options)

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import journeys.commands.funnel
 import journeys.commands.goals  # noqa: F401 - registers the command
-from analytics import Goal, Paths, goal_attainment, stage_funnel
+from analytics import Goal, Paths, UnknownWordWarning, goal_attainment, goal_routes, stage_funnel
 from expectations.errors import ConfigurationError, DefinitionError
 from journeys.app import app
 from journeys.settings import Settings
@@ -113,6 +113,20 @@ def test_a_table_has_rate_interval_value_and_words_for_the_customer(
     assert "phone" in asked(config, "goals", "--by", "device") and "all" in asked(config, "goals", "--by", "device")
 
 
+def test_the_routes_are_those_of_the_goal_and_of_the_function(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("journeys.terminal.out.width", 200)
+    text = config.read_text().replace("says =", 'routes = [{name = "By air", through = ["plane"]}]\nsays =', 1)
+    config.write_text(text)
+    goal = Settings(config).goals[0]
+    with pytest.warns(UnknownWordWarning, match="plane"):
+        expected = goal_routes(Paths.open(config.parent / "lake" / "paths"), goal)
+        rows = json.loads(asked(config, "goals", "First order", "--routes", "--json"))
+        shown = asked(config, "goals", "First order", "--routes")
+    assert rows == json.loads(plain(expected.select(pl.lit("First order").alias("goal"), pl.all())).write_json())
+    assert [row["family"] for row in rows] == ["By air", "other"]
+    assert "Nothing fits: By air." in shown and "too few" in shown
+
+
 def test_the_funnel_of_a_goal_has_its_name_and_its_horizon(config: Path) -> None:
     paths, goals = Paths.open(config.parent / "lake" / "paths"), Settings(config).goals
     for goal, options in ((goals[0], []), (goals[1], ["--goal", "Review written"])):
@@ -159,6 +173,13 @@ def test_the_environment_may_name_the_same_goal(tmp_path: Path, monkeypatch: pyt
         ('horizon = "7d"', 'horizon = "31d"', r"(?s)longer than the journey gap.*line {horizon}.*raise journey_gap"),
         ('horizon = "7d"', "horizon = 7", r"line {horizon}: goals.0.horizon: .*not a duration"),
         ("owner =", "ownr =", r"line {owner}: goals.0.ownr: unknown key; did you mean 'owner'"),
+        ("says =", "routes = [{name = 'Any'}]\nsays =", r"goals.0.routes.0: .*a route names entered"),
+        ("says =", "routes = [{name = 'A', vists = 2}]\nsays =", r"goals.0.routes.0.vists: unknown key.*'visits'"),
+        (
+            "says =",
+            "routes = [{name = 'A', visits = 1}, {name = 'A', visits = 2}]\nsays =",
+            "two routes are called 'A'",
+        ),
         ("[paths]", '[paths]\ngoal = ["sell"]', r"(?s)are different.*expected: buy.*found: sell.*do: leave goal out"),
     ],
 )

@@ -10,15 +10,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 from deltalake import DeltaTable
 
+import analytics
+from expectations.errors import ConfigurationError, InputError
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.kafka.producer import produce
 from ingest.kafka.topics import create_topics
+from ingest.landing.commit import scan
 from ingest.message import Message
 from ingest.samples.broker import EmbeddedBroker
+from journeys import start
+from journeys.commands import steps
+from journeys.commands.funnel import named_question, question
+from journeys.settings import Settings
 from tests.ingest.streams import BAD, RECEIVED, event, places
 
 SECRET = b'{"customer_id": "Ann Smith", "event_name": 5}'
@@ -159,3 +167,137 @@ def test_tables_are_restored_to_an_earlier_time(folder: Path) -> None:
     assert "no table has changed" in command("restore", "2999-01-01T00:00:00Z", cwd=folder).stdout
     assert "2 rows landed" in command("load", "clicks.ndjson", cwd=folder).stdout
     assert command("restore", "2026-01-01T00:00:00", cwd=folder).returncode == 6
+
+
+VISITS = "ts;who;what;amount\n" + "".join(
+    f"{1_700_000_000 + 60 * n};u{n % 7};{name};{n}.50\n"
+    for n, name in enumerate(["view", "cart", "purchase", "view"] * 10)
+)
+
+
+@pytest.fixture
+def visits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a CSV file of another product, which is the current one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "visits.csv").write_text(VISITS)
+    return tmp_path
+
+
+def landed(folder: Path) -> pl.DataFrame:
+    return scan(Lake(str(folder / "lake")), layout.EVENTS).collect()
+
+
+def test_a_proposal_from_a_file_loads_it(visits: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    start.propose(["visits.csv"], Path("journeys.toml"), start.named("who", "", "what"), force=False)
+    told = capsys.readouterr().out
+    assert "who" in told and "Stages: Interest > Desire > Action; goal: Purchase" in told and "# REVIEW" in told
+    settings = Settings(Path("journeys.toml"))
+    assert (settings.paths.goal, settings.main_goal.value) == (["Purchase"], "revenue")
+    assert [rows.match for rows in settings.ingest.files] == [["visits.csv*"]]
+    start.land_files(settings, ["visits.csv"], None)
+    events = landed(visits)
+    assert events.height == 40 and events["customer_id"].n_unique() == 7
+    assert events.filter(pl.col("revenue").is_not_null())["event_name"].unique().to_list() == ["purchase"]
+    with pytest.raises(ConfigurationError, match="exists already"):
+        start.propose(["visits.csv"], Path("journeys.toml"), start.named("", "", ""), force=False)
+
+
+def test_a_table_that_says_too_little_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    pl.DataFrame({"u": ["a", "b"], "ts": [1_780_000_000] * 2, "what": ["x", "y"]}).write_delta("log")
+    with pytest.raises(InputError) as error:
+        start.propose(["log"], Path("journeys.toml"), start.named("", "", "what"), force=False)
+    assert error.value.where == "log" and "--from log --customer COLUMN" in error.value.do
+
+
+@pytest.mark.parametrize(("drop", "question"), [("who", "customer"), ("ts", "at")])
+def test_what_nothing_says_is_an_error_that_names_the_columns_and_the_option(
+    drop: str, question: str, visits: Path
+) -> None:
+    pl.read_csv("visits.csv", separator=";").drop(drop).write_csv("visits.csv")
+    columns = start.named("who" if question == "at" else "", "", "")
+    with pytest.raises(InputError) as error:
+        start.propose(["visits.csv"], Path("journeys.toml"), columns, force=False)
+    assert f"--{question} COLUMN" in error.value.do and "columns" in error.value.found
+    assert not Path("journeys.toml").exists()
+
+
+def test_without_a_configuration_the_command_that_writes_one_is_named(visits: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"journeys init --from visits\.csv, or load them with --init"):
+        start.without_configuration(["visits.csv"], Path("journeys.toml"), is_wanted=False)
+
+
+def test_mostly_refused_rows_are_an_error_with_the_mend_after_which_the_same_file_lands(visits: Path) -> None:
+    config = Path("journeys.toml")
+    start.propose(["visits.csv"], config, start.named("who", "", "what"), force=False)
+    right = config.read_text()
+    config.write_text(right.replace('time = "seconds"', 'time = "milliseconds"').replace('"36500d"', '"400d"'))
+    with pytest.raises(InputError) as error:
+        start.land_files(Settings(config), ["visits.csv"], None)
+    assert "40 of 40 rows refused" in error.value.found and "oldest" in error.value.do and error.value.exit_code == 6
+    config.write_text(right.replace('{ path = "ts", time = "seconds" }', '"ts"'))
+    with pytest.raises(InputError) as error:
+        start.land_files(Settings(config), ["visits.csv"], None)
+    assert 'occurred_at = { path = "ts", time = "seconds" }' in error.value.do
+    config.write_text(right)
+    start.land_files(Settings(config), ["visits.csv"], None)
+    assert landed(visits).height == 40
+    start.land_files(Settings(config), ["visits.csv"], None)
+    assert landed(visits).height == 40
+
+
+def test_without_a_mapping_the_mend_is_a_proposal(visits: Path) -> None:
+    Path("journeys.toml").write_text('[[ingest.streams]]\ntopic = "clicks"\nkind = "clickstream"\n')
+    with pytest.raises(InputError, match=r"journeys init proposed\.toml --from visits\.csv"):
+        start.land_files(Settings(Path("journeys.toml")), ["visits.csv"], None)
+
+
+@pytest.fixture
+def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an export of PostHog: eight people, every second of whom buys; the time is that of the day."""
+    monkeypatch.chdir(tmp_path)
+    events = [
+        {
+            "uuid": f"{person}{name}",
+            "event": name,
+            "timestamp": f"2026-01-0{1 + person} 12:0{minute}:00+00:00",
+            "distinct_id": f"p{person}",
+            "properties": {"$device_id": f"d{person}"},
+        }
+        for person in range(8)
+        for minute, name in enumerate(["Viewed plan", "Purchase"][: 1 + person % 2])
+    ]
+    (tmp_path / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    return tmp_path
+
+
+def test_an_export_of_a_tool_lands_by_its_mapping_and_rules(exported: Path) -> None:
+    with pytest.raises(InputError, match="There is no mapping for this tool"):
+        start.propose(["events.jsonl"], Path("journeys.toml"), start.named("", "", ""), force=False, tool="posthgo")
+    start.without_configuration(["events.jsonl"], Path("journeys.toml"), is_wanted=True, tool="posthog")
+    settings = Settings(Path("journeys.toml"))
+    start.land_files(settings, ["events.jsonl"], None, tool="posthog")
+    assert landed(exported).height == 12
+    assert settings.paths.identities.unique == ["customer_id"]
+    assert settings.funnels["As in Posthog"].profile == "posthog"
+    steps.stitch_lake(settings)
+    definition = question(settings, *named_question(settings, ["As in Posthog"], {}))
+    assert (definition.maturity, definition.attribution) == ("clip", "first")
+    assert analytics.funnel(analytics.Paths.open("lake"), definition)["reached"].to_list() == [8, 4]
+
+
+def test_a_tool_is_read_beside_a_configuration_that_corrects_it(
+    exported: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = '[[ingest.files]]\nmatch = "*.jsonl"\ntool = "posthog"\nchannel = "app"\n'
+    limits = '[ingest.limits]\noldest = "36500d"\n[paths.identities]\nunique = []\n'
+    Path("journeys.toml").write_text(own.replace("posthog", "mixpanel") + own + limits)
+    fields = "[ingest.files.fields]\nchannel = { value = 'app' }\n"
+    Path("journeys.toml").write_text(
+        Path("journeys.toml").read_text().replace("[ingest.limits]", fields + "[ingest.limits]")
+    )
+    start.land_files(Settings(Path("journeys.toml")), ["events.jsonl"], None, tool="posthog")
+    assert landed(exported)["channel"].unique().to_list() == ["app"]
+    assert 'unique = ["customer_id"]' in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(ConfigurationError, match="--from-tool says how"):
+        start.land_files(Settings(Path("journeys.toml")), ["events.jsonl"], "order", tool="posthog")

@@ -74,7 +74,7 @@ def test_only_requested_pages_are_built_and_the_first_is_the_front_page(config: 
     front = (tmp_path / "filtered" / "index.html").read_text()
     assert '<a href="index.html" aria-current="page">Customers</a>' in front
     (run,) = (tmp_path / "filtered" / "runs").iterdir()
-    assert {file.name for file in run.glob("*.html")} == {"index.html", "change.html", "report.html"}
+    assert {file.name for file in run.glob("*.html")} == {"index.html", "change.html", "report.html", "brief.html"}
 
 
 def test_a_filtered_report_says_its_filter_on_every_page_and_leaves_the_front_page_alone(
@@ -214,3 +214,21 @@ def test_the_goals_of_the_configuration_are_on_the_summary_and_their_meaning_on_
     assert "within 5 days" in front and "Finds it" in front
     for text in ("“Order”", "the stage “Awareness”", "5 days", "Mara", "not reviewed", "Any order"):
         assert text in trust
+
+
+def test_the_brief_of_the_newest_report_is_printed_written_and_piped(config: Path, tmp_path: Path) -> None:
+    reported(config, tmp_path / "site")
+
+    def run(*arguments: str) -> Any:
+        return CliRunner().invoke(app, ["brief", "--config", str(config), "--site", str(tmp_path / "site"), *arguments])
+
+    content = json.loads(run("--json").stdout)
+    assert content["headline"] == json.loads((tmp_path / "site" / "site.json").read_text())["headline"]
+    assert run().stdout.startswith(content["headline"])
+    assert run("--out", str(tmp_path / "brief.html")).exit_code == 0
+    page = (tmp_path / "brief.html").read_bytes()
+    assert b"<script" not in page and len(page) < 100_000
+    assert run("--out", "-").stdout_bytes == page
+    assert run("--out", str(tmp_path)).exit_code != 0
+    assert run("--out", "a.html", "--json").exit_code != 0
+    assert run("--site", str(tmp_path / "nowhere")).exit_code != 0

@@ -260,7 +260,7 @@ UNSTAGED: Final[dict[str, tuple[str, ...]]] = {}
 
 def shapes(*, full: bool = False) -> Iterator[tuple[str, Callable[[], Shape]]]:
     """All shapes by name, each made when it is asked for; the two largest in full, or in part."""
-    million = 1_000_000 if full else 30_000
+    million = 1_000_000 if full else 16_000
     base = partial(shop)
     yield "one_event", lambda: Shape(of_one([0], ["ad"]))
     yield "one_event_the_goal", lambda: Shape(of_one([0], ["buy"]))
@@ -290,7 +290,7 @@ def shapes(*, full: bool = False) -> Iterator[tuple[str, Callable[[], Shape]]]:
     yield "70000_addresses", lambda: Shape(addresses(70_000 if full else 7_000), steps=("look", "look"))
     yield (
         "one_customer_of_many_touches",
-        lambda: Shape(one_of_many(million), identities="warn_events = 20_000\n", large=True),
+        lambda: Shape(one_of_many(million), identities="warn_events = 10_000\n", large=True),
     )
     yield "many_customers_of_one_touch", lambda: Shape(many_of_one(million))
     yield (
@@ -303,7 +303,7 @@ def shapes(*, full: bool = False) -> Iterator[tuple[str, Callable[[], Shape]]]:
     )
     yield (
         "attribute_of_10000_values",
-        lambda: Shape([replaced(event, device=f"d{event.number % 10_000}") for event in shop(6_000)]),
+        lambda: Shape([replaced(event, device=f"d{event.number % 10_000}") for event in shop(3_000)]),
     )
     yield "all_null", lambda: Shape(all_null())
     yield "empty_names", lambda: Shape(empty_names(), refused=3)

@@ -10,7 +10,7 @@ import typer
 
 from expectations.errors import ConfigurationError, StorageError
 from expectations.lake.commands import CommandRun, command_runs
-from journeys.runs import noted
+from journeys.runs.noted import noted
 from journeys.settings import Settings
 
 

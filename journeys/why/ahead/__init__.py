@@ -1,0 +1,1 @@
+"""Where journeys under way stand, and how many of them will reach the goal."""
