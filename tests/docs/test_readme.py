@@ -17,7 +17,7 @@ import journeys.commands.pipeline
 import journeys.commands.report
 import journeys.commands.serve  # noqa: F401 - commands are registered on import
 from expectations import errors
-from journeys.app import app
+from journeys.app import EXIT_INTERRUPTED, EXIT_TARGET, app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,7 +45,7 @@ def test_nothing_is_installed_from_the_index_by_a_name_that_is_not_ours() -> Non
         ROOT / "README.md",
         ROOT / "CONTRIBUTING.md",
         *(ROOT / "docs").rglob("*.md"),
-        *(ROOT / "docs").glob("*.ipynb"),
+        *(ROOT / "docs").rglob("*.ipynb"),
     ]
     code = [
         file
@@ -65,7 +65,7 @@ def test_a_link_of_the_readme_leads_somewhere(target: str) -> None:
 def test_exit_codes_are_those_of_the_errors() -> None:
     documented = {int(code) for code in re.findall(r"^\| (\d+) \|", README, flags=re.MULTILINE)}
     raised = {error.exit_code for error in errors.JourneysError.__subclasses__()}
-    assert documented == raised | {0, 1, 130}
+    assert documented == raised | {0, 1, EXIT_TARGET, EXIT_INTERRUPTED}
 
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
