@@ -5,7 +5,7 @@ from __future__ import annotations
 import grimp
 import pytest
 
-ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
+ROOMS = ("journeys", "explorer", "expectations", "ingest", "analytics", "reports")
 DOORS = {
     "kafka": ("ingest.kafka",),
     "deltalake": ("expectations.lake", "ingest.landing.commit", "ingest.upkeep"),
@@ -14,8 +14,18 @@ DOORS = {
     "pyarrow": ("analytics.engine.spark", "ingest.decoding.columns", "ingest.files.tables", "ingest.landing.commit"),
     "great_expectations": ("expectations.audit.great_expectations", "expectations.audit.audit"),
     "pandas": ("expectations.audit.great_expectations", "expectations.audit.audit"),
-    "altair": ("reports.charts", "reports.charts.theme"),
+    "altair": ("reports.charts", "reports.notebook"),
+    "sklearn": (
+        "analytics.experience.texts.suggestions",
+        "analytics.goals.ahead.hazard",
+        "analytics.segments.personas.clusters",
+    ),
+    "threadpoolctl": ("analytics.goals.ahead.hazard", "analytics.segments.personas.clusters"),
+    "starlette": ("explorer.server",),
+    "uvicorn": ("explorer.server",),
     "numba": ("analytics.engine.kernels.cache",),
+    "mcp": ("journeys.reported.agents.server",),
+    "duckdb": ("journeys.reported.sql",),
 }
 
 

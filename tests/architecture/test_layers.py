@@ -12,7 +12,7 @@ import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("analytics", "expectations", "ingest", "journeys", "reports")
+ROOMS = ("analytics", "expectations", "explorer", "ingest", "journeys", "reports")
 CONTRACTS: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
     "importlinter"
 ]["contracts"]

@@ -16,9 +16,9 @@ import pytest
 import analytics
 
 ROOT = Path(__file__).parents[2]
-ROOMS = ("analytics", "expectations", "ingest", "journeys", "reports")
+ROOMS = ("analytics", "expectations", "explorer", "ingest", "journeys", "reports")
 MAX_ENTRIES = 14
-FOLDERS = "|".join((*ROOMS, "tests", "docs", "benchmarks", "deploy"))
+FOLDERS = "|".join((*ROOMS, "tests", "docs", "benchmarks", "deploy", "manual"))
 FILE_NAMED = re.compile(rf"(?<![\w/.])((?:{FOLDERS})/(?:[\w./-]*\w\.\w+|[\w/]+/))")
 """A file, or a folder with a slash at its end, as pages name them."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]

@@ -29,8 +29,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     return Copy(tmp_path_factory.mktemp("copy"))
 
 
-def test_a_wrong_number_is_noticed_and_a_change_without_effect_is_not(place: Copy) -> None:
-    wrong = change("statistics", "k / n", "k * n")
+def test_a_wrong_number_is_noticed_and_a_change_without_effect_is_not(
+    place: Copy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = (("analytics/statistics/intervals.py",), ("tests/analytics/statistics/test_intervals.py",))
+    monkeypatch.setitem(ROOMS, "intervals", own)
+    wrong = change("intervals", "k / n", "k * n")
     equivalent = replace(wrong, source=(ROOT / wrong.file).read_bytes() + b"\n")
     assert place.is_noticed(wrong) and not place.is_noticed(equivalent)
     assert (place.folder / wrong.file).read_bytes() == (ROOT / wrong.file).read_bytes()

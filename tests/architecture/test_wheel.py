@@ -14,7 +14,7 @@ EXAMPLES = """
 import doctest, importlib, pkgutil, sys
 
 failed = attempted = 0
-for room in ("analytics", "expectations", "ingest", "journeys", "reports"):
+for room in ("analytics", "expectations", "explorer", "ingest", "journeys", "reports"):
     package = importlib.import_module(room)
     assert package.__file__.startswith(sys.prefix), package.__file__
     for module in pkgutil.walk_packages(package.__path__, f"{room}."):

@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from tests.audit import sentences, site
+from tests.audit import people, site, voice
 from tests.audit.claims import Claims
-from tests.audit.expected import falls, since
+from tests.audit.expected import incidents, periods, problems, restated, since, targets
+from tests.audit.expected import people as customers
 from tests.audit.expected.frames import expected_frames
 from tests.audit.landed import lake
 from tests.audit.landed.paths import paths_of
@@ -21,33 +22,51 @@ def truth_of(built: site.Site, lake_address: str, config: Path) -> Truth:
     """The measures of the lake as of the version that the site was built from."""
     settings = Settings.read(config).filtered(built.filter)
     version = built.index["versions"].get("events")
-    return Truth(paths_of(lake.read(lake_address, settings, None if version is None else int(version)), settings))
+    landed = lake.read(lake_address, settings, None if version is None else int(version))
+    truth = Truth(paths_of(landed, settings))
+    truth.known |= {"lake": lake_address, "events": None if version is None else int(version)}
+    if settings.days != (None, None):  # all days are watched
+        truth.known["whole"] = Truth(paths_of(landed, settings.of_all_days))
+    return truth
 
 
 def audited(built: site.Site, truth: Truth) -> Outcome:
     """Compares all frames and judges all sentences."""
     outcome, frames, measures = Outcome(), built.frames, expected_frames(truth)
+    whole = truth.known.get("whole", truth)
+    told = frames.get("alerts", [])
     measures["since"] = lambda: since.frame(Claims(truth, built))
+    measures["restated"] = lambda: restated.frame(Claims(truth, built))
+    measures["alerts"] = lambda: incidents.alerts(whole, told)
+    measures["trend"] = lambda: periods.trend(truth, told)
+    of_targets = targets.hashes_of(frames.get("target-cohorts", []))
+    earlier = targets.told_earlier(built.earlier)
+    measures["targets"] = lambda: targets.frame_of_targets(whole, of_targets)
+    measures["target-cohorts"] = lambda: targets.frame_of_cohorts(whole, earlier, of_targets, frames["target-cohorts"])
+    measures["target-causes"] = lambda: targets.causes(whole, frames["target-causes"])
+    measures["target-changes"] = lambda: targets.changes(whole, frames["target-cohorts"])
+    measures["owned-definitions"] = lambda: targets.owned(whole)
+    measures["maturity"] = lambda: targets.maturity(whole)
+    measures["act-first"] = lambda: problems.problems(truth, frames["act-first"], told)
+    measures["themes"] = lambda: voice.themes(truth, frames["themes"])
+    measures["beliefs"] = lambda: voice.beliefs(truth)
+    measures["outlook"] = lambda: customers.outlook(whole, frames["outlook"], people.tested_on(built))
+    for card in ("targets", "target-cohorts"):
+        if truth.settings.journeys and card not in frames:
+            outcome.differs(card, "the configuration has journeys with targets, and the site has no such card")
     for card, rows in frames.items():
+        if card == "incident":
+            (alert,) = [row for row in told if row["alert"] == rows[0]["alert"]]
+            measures[card] = lambda alert=alert, rows=rows: incidents.by_day(whole, alert, rows)  # type: ignore[misc]
         if card not in measures:
             outcome.differs(card, "no rule of the audit knows this card")
             continue
-        judged = rows if card != "act-first" else _without_falls(rows, truth, outcome)
-        if judged or not rows:
-            outcome.compare(card, judged, measures[card]())
+        outcome.compare(card, rows, measures[card]())
         outcome.compare_csv(card, rows, built.csv(card))
     for failure in built.index["failures"]:
         outcome.differs("site.json", f"the site says that something could not be made: {failure}")
-    sentences.judge(outcome, built, truth)
+    people.judge(outcome, built, truth)
     return outcome
-
-
-def _without_falls(rows: list[site.Row], truth: Truth, outcome: Outcome) -> list[site.Row]:
-    """The problems but for falls of groups, which are judged by rules of their own."""
-    found = truth.known["falls"] = [row for row in rows if row["first"] and row["dimension"]]
-    if found:
-        outcome.compare("act-first", found, falls.falls(truth, found))
-    return [row for row in rows if row not in found]
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, median
+from statistics import NormalDist
 
 from scipy.stats import binom
 
@@ -124,13 +124,6 @@ def _run(seen: list[tuple[int, bool]], place: int) -> int:
     while end < len(seen) and seen[end][0] == seen[place][0]:
         end += 1
     return end - place
-
-
-def band(before: Sequence[float], n: int, spreads: float) -> tuple[float, float, float]:
-    """The usual share of the periods before, and the range expected of a share of `n`."""
-    usual = median(before)
-    spread = max(1.4826 * median(abs(share - usual) for share in before), math.sqrt(usual * (1 - usual) / n))
-    return usual, max(0.0, usual - spreads * spread), min(1.0, usual + spreads * spread)
 
 
 def clearly_larger(first: float, second: float) -> bool:

@@ -16,19 +16,6 @@ from tests.audit.site import Site
 from tests.audit.truth import OTHER, Truth
 
 
-def as_good_as_first(runs: list[periods.Run]) -> list[periods.Run]:
-    """The first run that is certainly published whole, and those that may come before it.
-
-    A week that would reveal a group's small count is rounded or withheld, so its run may weigh less, or be none.
-    """
-
-    def is_certain(run: periods.Run) -> bool:
-        return not any(week.at_risk for week in run.weeks)
-
-    floor = max((run.weight for run in runs if is_certain(run)), default=0.0)
-    return [run for run in runs if run.weight * (1.0001 if is_certain(run) else 1.1) >= floor]
-
-
 @dataclass
 class Claims:
     """The truth, the site, and what follows from the truth for sentences."""
@@ -176,17 +163,11 @@ class Claims:
         """The length of the periods that are compared."""
         return timedelta(microseconds=self.truth.settings.compare)
 
-    def run(self, card: str) -> periods.Run | None:
-        """The run of unusual weeks that the title of a card of weeks may name."""
-        runs = periods.runs_of(self.truth)
-        if card == "trend":
-            return next((run for run in runs if run.dimension is None), None)
-        return next((run for run in runs if run.dimension is not None), None)
-
-    def alerts(self) -> list[periods.Run]:
-        """The runs below their band that a notice may name."""
-        below = [run for run in periods.runs_of(self.truth) if run.gap < 0]
-        return as_good_as_first([run for run in below if run.dimension is not None] or below)
+    @cached_property
+    def costly(self) -> list[dict[str, Any]]:
+        """The alerts that cost a goal or more, by the lower end."""
+        rows = [row for row in self.site.frames.get("alerts", []) if (row["low"] or 0) >= 1 and _is_incident(row)]
+        return sorted(rows, key=lambda row: (-row["low"], row["alert"]))
 
     def changed(self) -> tuple[str, float] | None:
         """The step of which going on has clearly changed most, and by how much."""
@@ -219,3 +200,8 @@ class Claims:
         for journey in self.truth.paths.journeys:
             counts[journey.outcome] += 1
         return counts
+
+
+def _is_incident(row: Any) -> bool:
+    """Whether an alert is an incident of days: no missed target, and none of weeks."""
+    return row["rule"] == "unusual" and row["period"] != "week"

@@ -13,13 +13,13 @@ from typing import Any
 
 from tests.audit.certainty import Share, difference, quantile, wilson
 from tests.audit.claims import Claims
-from tests.audit.expected import groups, periods
+from tests.audit.expected import groups, periods, problems
 from tests.audit.expected.routes import ShareText, flow_rounds, leaving, share_text
 from tests.audit.expected.since import changed
 from tests.audit.expected.stages import bin_name, bins_of, curve_column, people
 from tests.audit.expected.withholding import small
 from tests.audit.outcome import Outcome
-from tests.audit.site import Site, Text
+from tests.audit.site import Row, Site, Text
 from tests.audit.truth import Truth
 from tests.audit.words import (
     MONTHS,
@@ -464,28 +464,33 @@ def _(c: Claims, _: Text, before: str, name: str) -> bool:
     return c.weakest is not None and c.weakest == _step(c, before, name)
 
 
-def _first_problem(c: Claims) -> list[groups.Problem]:
-    """The problems that may come first: those whose lower ends are as good as equal."""
-    found = groups.problems_of(c.truth)
-    floor = max((one.low - one.slack for one in found if one.certain), default=0.0)
-    return [one for one in found if one.low + one.slack >= floor]
-
-
-def _whom(text: str | None, name: str | None, one: Any) -> bool:
-    if one.dimension is None:
-        return text == "all journeys"
-    return name == shown(one.segment) and (text or "").lower() == one.dimension.lower()
-
-
 @rule(rf"Act first on (?:(all journeys)|([^“]+) {QUOTED}) going on to {QUOTED}")
 def _(c: Claims, _: Text, everyone: str | None, dimension: str | None, segment: str | None, name: str) -> bool:
     row = c.site.frames["act-first"][0]
-    if row["first"] and row["dimension"]:
-        who = (dimension or "").lower() == row["dimension"].lower() and segment == shown(row["segment"])
-        return who and name == shown(row["name"])
+    if row["dimension"] is None:
+        return everyone is not None and name == shown(row["name"])
+    who = (dimension or "").lower() == row["dimension"].lower() and segment == shown(row["segment"])
+    return who and name == shown(row["name"])
+
+
+@rule(rf"Act first on (a slow page|{QUOTED}) at {QUOTED}")
+def _(c: Claims, _: Text, what: str, *__: str) -> bool:
+    row = c.site.frames["act-first"][0]
+    return row["kind"] == "pain" and what == _pain(row)
+
+
+@rule(rf"(A slow page|{QUOTED}) at {QUOTED} goes with fewer goals: ({NUMBER}) goals at stake \({INTERVAL}\)\.")
+def _(c: Claims, _: Text, what: str, __: str | None, stage: str, many: str, low: str, high: str) -> bool:
     return any(
-        _whom(everyone or dimension, segment, one) and shown(c.name(one.step)) == name for one in _first_problem(c)
+        row["kind"] == "pain"
+        and (what[0].lower() + what[1:], stage) == (_pain(row), shown(row["name"]))
+        and all(agrees(text, row[key]) for text, key in ((many, "at_stake"), (low, "low"), (high, "high")))
+        for row in c.site.frames["act-first"]
     )
+
+
+def _pain(row: Row) -> str:
+    return "a slow page" if row["pain"] == "slow" else f"“{shown(row['touchpoint'])}”"
 
 
 @rule(
@@ -495,26 +500,16 @@ def _(c: Claims, _: Text, goal: str) -> bool:
     return _is_goal(c, goal)
 
 
-@rule(
-    rf"◆ (?:([^“]+) {QUOTED}|All journeys): going on to {QUOTED} (is|was) ({NUMBER}) pp below usual, (since )?(\d+ \w{{3}})(?: to (\d+ \w{{3}}))?\. See Change\."
+WHAT = rf"(?:{QUOTED} → {QUOTED}|(?:Low answers to |Channel )?{QUOTED}|Errors|Slow pages|The goal)"
+DAY = r"\d{1,2} [A-Z][a-z]{2}"
+WHEN = rf"(?:since {DAY}(?:, which is usual now)?|{DAY}(?: to {DAY})?)"
+SEEN = rf"(?:few|{NUMBER}(?: %)?)"
+ALERT = (
+    rf"(?:Data of channel {QUOTED} are missing or late|{WHAT}(?:, [^“;:,]+ {QUOTED})?)(?::| has fallen silent:| is new:| has tripled or more:)? "
+    rf"(?:no touch )?(?:{WHEN}: )?(?:{SEEN}(?: touches)?(?: instead of {SEEN}| on {DAY})?(?:, )?)?(?:{WHEN})?"
+    rf"(?:; {NUMBER} goals at stake \({NUMBER}–{NUMBER}\))?(?: \(watch {QUOTED}(?:, owner {QUOTED})?\))?"
 )
-def _(
-    c: Claims,
-    _: Text,
-    dimension: str | None,
-    segment: str | None,
-    name: str,
-    verb: str,
-    size: str,
-    since: str | None,
-    first: str,
-    last: str | None,
-) -> bool:
-    row = next(row for row in c.site.frames["act-first"] if row["first"])
-    who = (dimension, segment) == (row["dimension"], None if row["segment"] is None else shown(row["segment"]))
-    days = [_short(row["first"]), None if since or row["first"] == row["last"] else _short(row["last"])]
-    right = who and name == shown(row["name"]) and (verb == "is") == bool(since) == row["is_lasting"]
-    return right and [first, last] == days and percent(size, row["usual"] - row["share"])
+ROSE = r"With it rose (?:[^.]|\.\d)+"
 
 
 def _short(day_: str) -> str:
@@ -522,30 +517,133 @@ def _short(day_: str) -> str:
     return f"{found.day} {MONTHS[found.month - 1][:3]}"
 
 
+def _when(row: Any) -> str:
+    first, last = _short(row["first"]), _short(row["last"])
+    if row["is_new_usual"]:
+        return f"since {first}, which is usual now"
+    if row["status"] == "open":
+        return f"since {first}"
+    return first if first == last else f"{first} to {last}"
+
+
+def _whom_and_what(row: Any) -> str:
+    """What an alert is about, and for whom, in the words of the site."""
+    is_main = row["measure"] == "goal" and row["name"] == "goal rate"
+    what = "The goal" if is_main else {"errors": "Errors", "slow pages": "Slow pages"}.get(row["measure"])
+    named = {"survey": "Low answers to ", "channel": "Channel "}.get(row["measure"], "")
+    is_pair = row["source"] is not None and row["target"] is not None
+    if is_pair:
+        what = f"“{shown(row['source'])}” → “{shown(row['target'])}”"
+    if row["measure"] in ("stage", "funnel") and not is_pair:
+        what = " → ".join(f"“{shown(name)}”" for name in row["name"].split(" -> "))
+    group = "" if row["dimension"] is None else f", {_small(row['dimension'])} “{shown(row['segment'])}”"
+    return (what or f"{named}“{shown(row['name'])}”") + group
+
+
+def _small(name: str) -> str:
+    return f"{name[:1].lower()}{name[1:]}"
+
+
+def _said(row: Any) -> str:
+    """The sentence of an alert, with the watch that tells it and its owner."""
+    owner = "" if row["owner"] is None else f", owner “{shown(row['owner'])}”"
+    return _said_alone(row) + ("" if row["watch"] is None else f" (watch “{shown(row['watch'])}”{owner})")
+
+
+def _said_alone(row: Any) -> str:
+    """The sentence of an alert, from its numbers, which are judged by the landed events."""
+    seen = "few" if row["seen"] is None else f"{row['seen']:,}"
+    usual = "" if row["expected"] is None else f"{round(row['expected']):,}"
+    subject, when = _whom_and_what(row), _when(row)
+    if row["rule"] == "silent":
+        return f"{subject} has fallen silent: no touch {when}"
+    if row["rule"] == "tripled":
+        return f"{subject} has tripled or more: {seen} touches instead of {usual}, {when}"
+    if row["rule"] == "unheard":
+        return f"{subject} is new: {seen} touches on {when}"
+    if row["rule"] == "missing":
+        start = f"Data of channel “{shown(row['name'])}” are missing or late {when}"
+        return f"{start}: {seen} touches instead of {usual}"
+    if row["of"] is None:
+        return f"{subject}: {seen} touches instead of {usual}, {when}"
+    share = "few" if row["share"] is None else f"{row['share'] * 100:.0f} %"
+    if row["rule"].endswith(" target"):
+        side = row["rule"].replace(" ", " its ")
+        return f"{subject}: {share}, {side} of {row['expected'] * 100:.0f} %, {when}"
+    text = f"{subject}: {share} instead of {row['expected'] * 100:.0f} %, {when}"
+    if row["goals"] is None or row["low"] < 1:
+        return text
+    return f"{text}; {row['goals']:,.0f} goals at stake ({row['low']:,.0f}–{row['high']:,.0f})"
+
+
+@rule(rf"◆ ({ALERT})\. See Change\.")
+def _(c: Claims, _: Text, said: str, *__: str | None) -> bool:
+    return said in [plain(_said(row)) for row in c.costly[:3]]
+
+
+@rule(rf"Fewer than 30 cases in most periods of watch ({QUOTED}(?:, {QUOTED})*): watch longer periods, or more\.")
+def _(c: Claims, _: Text, named: str, *__: str | None) -> bool:
+    return {*re.findall("“([^”]*)”", named)} <= {shown(each["name"]) for each in c.truth.settings.watches}
+
+
+@rule(r"◆ And (\d+) more\. See Change\.")
+def _(c: Claims, _: Text, many: str) -> bool:
+    return int(many) == len(c.costly) - 3
+
+
+@rule(rf"({ALERT})\. (?:({ROSE})\. )?Shaded: the days of the incident\.")
+def _(c: Claims, _: Text, said: str, *others: str | None) -> bool:
+    row = c.costly[0]
+    return said == plain(_said(row)) and (others[-1] or "") == plain(row["rose_with"])
+
+
+@rule(rf"({WHAT}(?:, [^“;:,]+ {QUOTED})?), ({WHEN})$")
+def _(c: Claims, _: Text, what: str, *others: str | None) -> bool:
+    return (what, others[-1]) == (plain(_whom_and_what(c.costly[0])), _when(c.costly[0]))
+
+
+@rule(rf"({WHAT}(?:, [^“;:,]+ {QUOTED})?), by day: lowest {PERCENT} on ({DAY})\.")
+def _(c: Claims, _: Text, what: str, *others: str | None) -> bool:
+    alert = c.costly[0]
+    first, last = (date.fromisoformat(alert[name]) for name in ("first", "last"))
+    around = timedelta(days=28)
+    rows = [row for row in c.site.frames["incident"] if row["share"] is not None]
+    rows = [row for row in rows if first - around <= date.fromisoformat(row["day"]) <= last + around]
+    lowest = min(row["share"] for row in rows)
+    on = [_short(row["day"]) for row in rows if row["share"] == lowest]
+    return what == plain(_whom_and_what(alert)) and percent(others[-2] or "", lowest) and others[-1] in on
+
+
+@rule(r"(\d+) alerts?, (?:(over|all over)|(still open)|(\d+) of them open)")
+def _(c: Claims, _: Text, many: str, over: str | None, still: str | None, some: str | None) -> bool:
+    rows = c.site.frames["alerts"]
+    count = sum(row["status"] == "open" for row in rows)
+    return int(many) == len(rows) and count == (0 if over else 1 if still else int(some or 0))
+
+
+@rule(
+    r"What has become unusual, unasked: for whom, on which days, and what it costs\.|Everything that the watch has found in "
+    r"the days of this report, the newest first, one alert per incident\. An alert closes by itself\."
+)
+def _(c: Claims, text: Text) -> bool:
+    return text.card == "alerts" or "change" in text.page or bool(c.site.frames)
+
+
 @rule(r"(\d+) problems by the goals at stake\.")
 def _(c: Claims, _: Text, many: str) -> bool:
-    return int(many) == len(c.site.frames["act-first"]) <= groups.MOST
+    return int(many) == len(c.site.frames["act-first"]) <= problems.MOST
 
 
 @rule(
     rf"(?:{QUOTED}|All journeys) (goes on|went on|go on) to {QUOTED} less often: ({NUMBER}) goals at stake \({INTERVAL}\)\."
 )
 def _(c: Claims, _: Text, segment: str | None, verb: str, name: str, many: str, low: str, high: str) -> bool:
-    def fits(one: groups.Problem) -> bool:
-        who = segment is None if one.segment is None else segment == shown(one.segment)
-        values = ((many, one.at_stake), (low, one.low), (high, one.high))
-        return (
-            who
-            and name == shown(c.name(one.step))
-            and (verb == "went on") == (one.first is not None)
-            and all(agrees(text, value, one.slack) for text, value in values)
-        )
-
-    return any(map(fits, groups.problems_of(c.truth))) or any(
-        (segment, name) == (shown(row["segment"]), shown(row["name"]))
-        and (verb == "went on") != row["is_lasting"]
+    return any(
+        (segment or None) == (None if row["segment"] is None else shown(row["segment"]))
+        and name == shown(row["name"])
+        and (verb == "went on") == (row["first"] is not None and not row["is_lasting"])
         and all(agrees(text, row[key]) for text, key in ((many, "at_stake"), (low, "low"), (high, "high")))
-        for row in c.truth.known.get("falls", [])
+        for row in c.site.frames["act-first"]
     )
 
 
@@ -901,6 +999,131 @@ def _(c: Claims, text: Text, path: str, left: str | None, many: str) -> bool:
     return False
 
 
+# The routes to the goal
+
+
+@rule(rf"By which routes journeys reach the goal$|{PERCENT} of goals come (?:by “(.+?)”|with no touch before them)$")
+def _(c: Claims, text: Text, share: str | None, name: str | None) -> bool:
+    first = c.site.frames["families"][0]
+    if not first["share_of_goals"]:
+        return share is None and text.place == "title"
+    name = "direct" if name is None else name
+    return text.place == "title" and shown(first["family"]) == name and percent(share or "", first["share_of_goals"])
+
+
+@rule(
+    rf"All routes to {QUOTED}, of journeys begun {DATES}, by their touches before it\. A higher rate is no reason to lead customers there\."
+)
+def _(c: Claims, text: Text, goal: str, when: str) -> bool:
+    return text.card == "families" and _is_goal(c, goal) and when == _entry_dates(c)
+
+
+@rule(rf"Dashed: all, {PERCENT}\.")
+def _(c: Claims, text: Text, rate: str) -> bool:
+    return text.card == "families" and percent(rate, c.goal_rate.value)
+
+
+@rule(r"Satisfied: CSAT 4 or 5, up to 7 days after the goal\.")
+def _(c: Claims, text: Text) -> bool:
+    return text.card == "families" and any(row["csat"] is not None for row in c.site.frames["families"])
+
+
+@rule(
+    rf"A journey belongs to the first family that fits; “direct” ones have nothing but the goal, and no rate\. Goal rate: of mature journeys, within {LENGTH}; 95 % \(Wilson, judged by customers\)\. Of journeys with the goal: time and touches are medians, hand-offs(, effort and value| and effort) are means\. Effort: repeats, back-tracks, hand-offs and errors\."
+)
+def _(c: Claims, text: Text, within: str, means: str) -> bool:
+    has_value = any(row["value_per_goal"] is not None for row in c.site.frames["families"])
+    right = within == length(c.truth.settings.window) and ("value" in means) is has_value
+    return right and text.card == "families"
+
+
+@rule(
+    r"Nearly there: the share of its journeys that had been in the last stage before the goal’s; from 90 % on its rate says little, and is not compared\."
+)
+def _(c: Claims, text: Text) -> bool:
+    return text.card == "families" and any(row["late_share"] is not None for row in c.site.frames["families"])
+
+
+@rule(
+    r"▾ is clearly below all routes; where a dashed line stands for these, ○ is not clearly apart from them\. Families of fewer than (\d+) customers are left out; shares are rounded so that they cover (\d+) customers or more\."
+)
+def _(c: Claims, _: Text, fewer: str, k: str) -> bool:
+    return int(fewer) == c.least and int(k) == c.k
+
+
+@rule(r"(\d+) families of routes by share of goals, with their goal rates\.")
+def _(c: Claims, text: Text, many: str) -> bool:
+    return text.card == "families" and int(many) == len(c.site.frames["families"])
+
+
+# The credit
+
+
+@rule(r"Which channels get the credit for the goals$|“(.+?)”(?: and “(.+?)”)? helps? more than the last touch shows$")
+def _(c: Claims, text: Text, first: str | None, second: str | None) -> bool:
+    rows = [row for row in c.site.frames["credit"] if None not in (row["markov_low"], row["effect_low"])]
+    more = [row for row in rows if row["markov_low"] > row["last"] and row["effect_low"] > 0]
+    more.sort(key=lambda row: (row["last"] - row["markov"], row["channel"]))
+    named = [shown(row["channel"]) for row in more[:2]]
+    return text.place == "title" and named == [name for name in (first, second) if name]
+
+
+@rule(r"Credit and effect part at ((?:.+? \(credit .+?, effect .+?\)(?:; )?)+)\.")
+def _(c: Claims, _: Text, listed: str) -> bool:
+    rows = {shown(row["channel"]): row for row in c.site.frames["credit"] if row["part"]}
+    parts = re.findall(rf"(?:^|; )(.+?) \(credit {PERCENT}, effect ({NUMBER}) to ({NUMBER}) %\)", listed)
+    far = sorted((abs(row["effect"] - row["markov"]) for row in rows.values()), reverse=True)[:2]
+    told = [abs(rows[name]["effect"] - rows[name]["markov"]) for name, *_ in parts]
+    return (
+        len(parts) == min(2, len(rows))
+        and all(abs(a - b) < 1e-9 for a, b in zip(told, far, strict=True))
+        and all(
+            percent(share, rows[name]["markov"])
+            and abs(number(low) / 100 - rows[name]["effect_low"]) < 0.0006
+            and abs(number(high) / 100 - rows[name]["effect_high"]) < 0.0006
+            for name, share, low, high in parts
+        )
+    )
+
+
+@rule(
+    r"Credit shares out what happened\. It does not say what would have happened without the channel; an experiment does\."
+)
+def _(c: Claims, text: Text) -> bool:
+    return text.card == "credit" and text.place == "first line"
+
+
+@rule(
+    rf"As shares of the goals: ○ last touch before the goal, ● what would be lost without the channel \(Markov\), ◆ goals more on paths with it\. Touches within {LENGTH} before each goal earn its credit; Markov, of order 1, also reads the paths without a goal\. The effect compares paths that are followed for {LENGTH} from their first touch, with the channel and without it, times the paths with it: customers choose what they meet, so it is no proof either\. Its line is the 95 % interval\. Credit and effect part where their intervals have nothing in common\. Shares are rounded so that they cover (\d+) customers or more\."
+)
+def _(c: Claims, _: Text, before: str, after: str, k: str) -> bool:
+    return before == after == length(c.truth.settings.window) and int(k) == c.k
+
+
+@rule(
+    r"Costs are those of all days of the data; a channel without one for each day has none\. Cost a goal: by the credit of Markov(; a return of 2 brings back twice the cost)?\."
+)
+def _(c: Claims, text: Text, back: str | None) -> bool:
+    rows, has = c.site.frames["credit"], lambda name: any(row[name] is not None for row in rows)
+    return text.card == "credit" and has("cost") and bool(back) is has("return_on_cost")
+
+
+@rule(r"Credit of (\d+) channels: (.+)\.$")
+def _(c: Claims, _: Text, many: str, listed: str) -> bool:
+    rows = c.site.frames["credit"]
+    told = [f"{shown(row['channel']) if row['channel'] else '(no touch before)'} " for row in rows[:4]]
+    parts = listed.split("; ")
+    return (
+        int(many) == len(rows)
+        and len(parts) == len(told)
+        and all(
+            part.startswith(name)
+            and percent(part.removeprefix(name).removesuffix(" by Markov").removesuffix(" %"), row["markov"])
+            for part, name, row in zip(parts, told, rows, strict=False)
+        )
+    )
+
+
 @rule(
     r"Where customers are at each step$|Moves between touchpoints$|The journey on one page$|What counts as which stage$|Can these numbers be trusted\?$|Choose journeys, see how far they get$"
 )
@@ -942,52 +1165,25 @@ def _(c: Claims, _: Text, source: str, target: str, many: str) -> bool:
 # Change
 
 
-@rule(
-    rf"(?:◆ )?(?:([^“;:]+) {QUOTED}: )?[Gg]oing on to {QUOTED} was ({NUMBER}) pp (below|above) usual in the weeks? of (\d+) (\w+)(?: to (\d+) (\w+))?(?:: see Change\.|\. See Change\.|$)"
-)
-def _(
-    c: Claims,
-    text: Text,
-    dimension: str | None,
-    segment: str | None,
-    name: str,
-    size: str,
-    side: str,
-    *days: str | None,
-) -> bool:
-    runs = periods.runs_of(c.truth)
-    if text.place == "notice":
-        candidates = c.alerts()
-    elif text.card:
-        candidates = [run for run in [c.run(text.card)] if run is not None]
-    else:
-        candidates = [c.run("trend") or runs[0]]
-
-    def fits(run: periods.Run) -> bool:
-        first, last = run.weeks[0].week, run.weeks[-1].week
-        weeks = list(days) == [*_week(first), *(_week(last) if last != first else (None, None))]
-        who = (dimension, segment) == (run.dimension, None if run.segment is None else shown(run.segment))
-        right = who and weeks and name == shown(c.name(run.step)) and side == ("below" if run.gap < 0 else "above")
-        slack = 0.021 if any(week.at_risk for week in run.weeks) else 0.0
-        return right and (percent(size, abs(run.gap)) or abs(number(size) / 100 - abs(run.gap)) <= slack)
-
-    return any(map(fits, candidates))
+@rule(r"How conversion moves$")
+def _(c: Claims, _: Text) -> bool:
+    return not c.costly
 
 
-def _week(day_: date) -> tuple[str, str]:
-    return str(day_.day), MONTHS[day_.month - 1]
-
-
-@rule(r"No week outside its expected range$|Conversion week by week$|How conversion moves$")
-def _(c: Claims, text: Text) -> bool:
-    return c.run(text.card) is None if text.card else not periods.runs_of(c.truth)
+@rule(r"Conversion week by week(?:, with (?:an alert|alerts) before (.+))?$")
+def _(c: Claims, _: Text, names: str | None) -> bool:
+    rows = c.site.frames["trend"]
+    steps = sorted({(row["step"], row["name"]) for row in rows if row["unusual"]})
+    said = [f"“{shown(name)}”" for _, name in steps]
+    return (names or "") == " and ".join(filter(None, [", ".join(said[:-1]), *said[-1:]]))
 
 
 @rule(
-    rf"(All journeys|Journeys of this group) by the week in which they begin, within {LENGTH}\. ◆ unusual week\. ○ open week, whose journeys are still within their window\."
+    rf"All journeys by the week in which they begin, within {LENGTH}\. ◆ week with a day of an alert\. ○ open week, whose "
+    r"journeys are still within their window\."
 )
-def _(c: Claims, text: Text, whom: str, within: str) -> bool:
-    return within == length(c.truth.settings.trend_window) and (text.card == "trend") == (whom == "All journeys")
+def _(c: Claims, _: Text, within: str) -> bool:
+    return within == length(c.truth.settings.trend_window)
 
 
 @rule(r"Weekly conversion of (\d+) steps over (\d+) weeks:")
@@ -996,19 +1192,50 @@ def _(c: Claims, text: Text, steps: str, weeks: str) -> bool:
     return (int(steps), int(weeks)) == (len({r["step"] for r in rows}), len({r["week"] for r in rows}))
 
 
-@rule(r"no week outside its expected range\.")
+def _marked(c: Claims, card: str) -> list[str]:
+    """The days of releases on a chart over time."""
+    rows = c.site.frames.get("releases", [])
+    if card == "trend":
+        weeks = sorted(date.fromisoformat(row["week"]) for row in c.site.frames["trend"])
+        return periods.marked(rows, weeks[0], weeks[-1] + timedelta(days=6))
+    first, last = (date.fromisoformat(c.costly[0][name]) for name in ("first", "last"))
+    around = timedelta(days=28)
+    days = [date.fromisoformat(row["day"]) for row in c.site.frames["incident"]]
+    days = [day_ for day_ in days if first - around <= day_ <= last + around]
+    return periods.marked(rows, min(days), max(days))
+
+
+@rule(r"▽ release\.")
+def _(c: Claims, text: Text) -> bool:
+    return text.card in ("trend", "incident") and bool(_marked(c, text.card))
+
+
+@rule(r"(\d+) release (day|days), last (\d{1,2} [A-Z][a-z]{2})\.")
+def _(c: Claims, text: Text, many: str, days: str, last: str) -> bool:
+    found = _marked(c, text.card or "")
+    return int(many) == len(found) and (days == "day") == (len(found) == 1) and last == _short(found[-1])
+
+
+@rule(r"(\d+) (releases?) in the days of this report$")
+def _(c: Claims, _: Text, many: str, word: str) -> bool:
+    count = len(c.site.frames["releases"])
+    return int(many) == count and (word == "release") == (count == 1)
+
+
+@rule(r"no week with an alert\.")
 def _(c: Claims, text: Text) -> bool:
     return not any(row["unusual"] for row in c.site.frames[text.card])
 
 
-@rule(rf"→ ([^:;]+?), week of (\d+ \w+ \d+): {PERCENT}, expected {INTERVAL}[;.]")
+@rule(rf"→ ([^:;]+?), week of (\d+ \w+ \d+): {PERCENT} \({INTERVAL}\)[;.]")
 def _(c: Claims, text: Text, name: str, week: str, share: str, low: str, high: str) -> bool:
-    run = c.run(text.card)
-    own = (None, None) if text.card == "trend" or run is None else (run.dimension, run.segment)
-    for (dimension, segment, step), weeks in periods.series_of(c.truth).items():
-        for one in weeks if (dimension, segment) == own and shown(c.name(step)) == name else ():
-            if f"{one.week.day} {MONTHS[one.week.month - 1][:3]} {one.week.year}" == week and one.unusual:
-                return percent(share, one.share) and percent(low, one.low) and percent(high, one.high)
+    for row in c.site.frames[text.card]:
+        day_ = date.fromisoformat(row["week"])
+        if row["unusual"] and (shown(row["name"]), f"{day_.day} {MONTHS[day_.month - 1][:3]} {day_.year}") == (
+            name,
+            week,
+        ):
+            return percent(share, row["share"]) and percent(low, row["low"]) and percent(high, row["high"])
     return False
 
 
@@ -1113,6 +1340,11 @@ def _(c: Claims, _: Text, digest: str, versions: str | None) -> bool:
     return digest == c.site.index["definitions"] and (versions or "") == told
 
 
+@rule(r"Receipt (\S+): “journeys verify” computes every number of it again\.")
+def _(c: Claims, _: Text, run: str) -> bool:
+    return f"runs/{run}" == c.site.index["folder"]
+
+
 @rule(rf"{PERCENT} of ({NUMBER}) cells of the stages and their groups are withheld\.")
 def _(c: Claims, _: Text, share: str, cells: str) -> bool:
     return agrees(cells, c.withheld[2]) and percent(share, c.withheld[0] / c.withheld[2])
@@ -1211,6 +1443,32 @@ def _(c: Claims, text: Text, k: str) -> bool:
     return text.card == "since" and int(k) == c.k
 
 
+@rule(r"(1 number|({NUMBER}) numbers) of earlier reports (was|were) restated".replace("{NUMBER}", NUMBER))
+def _(c: Claims, text: Text, _: str, many: str | None, verb: str) -> bool:
+    rows = len(c.site.frames["restated"])
+    return (
+        text.card == "restated"
+        and (rows == 1 if many is None else agrees(many, rows))
+        and (verb == "was") is (rows == 1)
+    )
+
+
+@rule(
+    r"Numbers of weeks that were over and had arrived, and that a later report told otherwise by more than 0\.5 %\. "
+    r"Counts and causes are in steps of (\d+)\."
+)
+def _(c: Claims, text: Text, k: str) -> bool:
+    return text.card == "restated" and int(k) == c.k
+
+
+@rule(
+    r"A week is over once its journeys had their time to the goal and its slowest channel has arrived\. The causes of a "
+    r"difference add up to it\. Causes of fewer customers than a published count needs are together\."
+)
+def _(_: Claims, text: Text) -> bool:
+    return text.card == "restated"
+
+
 @rule(r"Filtered report: ((?:--\S+ [^-]\S*(?:, \S+)* ?)+)\. Journeys are chosen by when they begin\.")
 def _(c: Claims, text: Text, options: str) -> bool:
     return text.place == "notice" and options == c.site.filter
@@ -1248,6 +1506,184 @@ def _(c: Claims, _: Text, some: str, all_: str, verb: str) -> bool:
     named = c.truth.settings.named_goals or [{}]
     missing = sum(not goal.get("reviewed") for goal in named)
     return (int(some), int(all_), verb) == (missing, len(named), "has" if missing == 1 else "have")
+
+
+# The targets of journeys
+
+MEASURES = {"Goal rate": "goal_rate", "Median time to the goal": "median_time", "Satisfied (CSAT)": "csat"}
+
+
+@rule(r"(\d+) of (\d+) targets (?:is|are) (missed|met)$")
+def _(c: Claims, text: Text, some: str, all_: str, word: str) -> bool:
+    told = [row["status"] for row in c.site.frames["targets"]]
+    return (text.place, text.card) == ("title", "targets") and (int(some), int(all_)) == (told.count(word), len(told))
+
+
+@rule(
+    r"(The only target is|All (\d+) targets are|None of (\d+) targets is) (missed|met|not clear|not judged yet|clearly met or missed|judged yet)$"
+)
+def _(c: Claims, text: Text, _: str, all_: str | None, none: str | None, word: str) -> bool:
+    told = [row["status"] for row in c.site.frames["targets"]]
+    if len(told) != int(all_ or none or 1) or text.card != "targets":
+        return False
+    if word in ("missed", "met"):
+        return set(told) == {word}
+    judged = not {"missed", "met"} & set(told)
+    return judged and ("not clear" in told) == (word in ("not clear", "clearly met or missed"))
+
+
+@rule(
+    r"Each target is judged by its newest cohort that is over\. Dot: value with its 95 % interval; ring: the cohort before; tick: target\."
+)
+def _(_: Claims, text: Text) -> bool:
+    return text.card == "targets"
+
+
+@rule(r"The targets of the journeys, cohort by cohort$")
+def _(c: Claims, text: Text) -> bool:
+    return text.card == "target-cohorts" and not any(row["restated_from"] for row in c.site.frames["target-cohorts"])
+
+
+@rule(r"(\d+) cohorts? (?:was|were) restated since the last report$")
+def _(c: Claims, text: Text, many: str) -> bool:
+    known = [row for row in c.site.frames["target-cohorts"] if row["restated_from"] is not None]
+    return text.card == "target-cohorts" and int(many) == len(known)
+
+
+@rule(r"Journeys by when they begin, the newest first\. Open: not every journey has had its time\.")
+def _(_: Claims, text: Text) -> bool:
+    return text.card == "target-cohorts"
+
+
+@rule(
+    r"Met: the whole 95 % interval is on the right side of the target; missed: on the wrong one; not clear: it holds the "
+    r"target; too early: fewer customers than a rate needs\. A cohort is the journeys that begin in one period; it is over "
+    r"once every one of them has been seen for the time of its goal\. On course: a line through the last six cohorts that "
+    r"are over \(weighted least squares\) reaches the target by its date within its 95 % band\. No value of fewer than "
+    r"(\d+) customers; a cohort of 1 to (\d+) customers, or in which so few did or did not, is withheld\."
+)
+def _(c: Claims, text: Text, least: str, below: str) -> bool:
+    return text.card in ("targets", "target-cohorts") and (int(least), int(below)) == (c.least, c.k - 1)
+
+
+@rule(r"(\d+) targets of journeys\.")
+def _(c: Claims, text: Text, many: str) -> bool:
+    return text.place == "alternative text" and int(many) == len(c.site.frames["targets"])
+
+
+@rule(
+    rf"([^:]+), ([^:,]+): (–|{NUMBER} (?:%|s|min|h|d)) \(([^)]*)\), at (least|most) ({NUMBER} (?:%|s|min|h|d)), (met|missed|not clear|too early|withheld)(, o(?:n|ff) course)?(, overdue)?\."
+)
+def _(
+    c: Claims, _: Text, journey: str, measure: str, value: str, ends: str, way: str, target: str, word: str,
+    course: str | None, overdue: str | None,
+) -> bool:  # fmt: skip
+    said = {None: None, ", on course": True, ", off course": False}[course]
+    for row in c.site.frames["targets"]:
+        if shown(row["journey"]) != journey or row["measure"] != MEASURES[measure] or row["status"] != word:
+            continue
+        low, _, high = ends.partition("–")
+        values = [(value, row["value"]), (target, row["target"])] + (
+            [(low, row["low"]), (high, row["high"])] if high else []
+        )
+        right = all(_is_measured(text, number_, row["unit"]) for text, number_ in values)
+        if (
+            right
+            and row["direction"] == f"at_{way}"
+            and (row["on_course"], bool(row["overdue"])) == (said, bool(overdue))
+        ):
+            return True
+    return False
+
+
+def _is_measured(text: str, value: float | None, unit: str) -> bool:
+    if text == "–" or value is None:
+        return text == "–" and value is None
+    if unit == "share":
+        return percent(text.removesuffix(" %"), value)
+    return wait(text, value * 1e6)
+
+
+@rule(
+    rf"No journey clearly moved as a whole; parts of it did$|{QUOTED}: (fewer|more) reach the goal than the cohort before$"
+)
+def _(c: Claims, text: Text, journey: str | None, word: str | None) -> bool:
+    whole = [row for row in c.site.frames["target-causes"] if row["effect"] == "total"]
+    if journey is None or not whole:
+        return text.card == "target-causes" and not whole and journey is None
+    largest = max(whole, key=lambda row: abs(row["contribution"]))
+    return shown(largest["journey"]) == journey and (largest["contribution"] < 0) == (word == "fewer")
+
+
+@rule(
+    r"The newest cohort that is over against the one before: the change of the goal rate, and what adds most to it, each "
+    r"beyond its 95 % interval\."
+)
+def _(_: Claims, text: Text) -> bool:
+    return text.card == "target-causes"
+
+
+@rule(
+    r"Mix: a group's share of the journeys changed; rate: its own goal rate did; at a stage: the share that went on\. Parts "
+    r"of one breakdown add up to the change\. Intervals: replicates of customers\. Shares of groups are rounded, so that no "
+    r"step is of fewer than (\d+) customers; rows of fewer than (\d+) customers are left out\."
+)
+def _(c: Claims, text: Text, k: str, least: str) -> bool:
+    return text.card == "target-causes" and (int(k), int(least)) == (c.k, c.least)
+
+
+@rule(
+    r"What differs after changes of the journeys$|The last cohort before a change against the first after it: after it, "
+    r"which is not because of it\.|Intervals: by square-and-add of those of both cohorts\. Clear: the interval leaves out zero\."
+)
+def _(_: Claims, text: Text) -> bool:
+    return text.card == "target-changes"
+
+
+@rule(
+    r"Who is responsible for which definition$|The segments that this report names, the journeys with targets, and the "
+    r"funnels that are watched\."
+    r"(?: (\d+) of (\d+) ha(?:s|ve) no date of review\.)?"
+)
+def _(c: Claims, text: Text, some: str | None, all_: str | None) -> bool:
+    rows = c.site.frames["owned-definitions"]
+    missing = sum(row["reviewed"] is None for row in rows)
+    said = (0, len(rows)) if some is None else (int(some), int(all_ or 0))
+    return text.card == "owned-definitions" and (text.place == "title" or said == (missing, len(rows)))
+
+
+@rule(
+    r"How mature the work on journeys is, by its own account$|By its own account, work on journeys is “([a-z ]+)”: (\d\.\d) of 5$"
+)
+def _(c: Claims, text: Text, level: str | None, value: str | None) -> bool:
+    whole = c.site.frames["maturity"][-1]
+    right = whole["level"] == level and (value is None or agrees(value, whole["value"]))
+    return right and (whole["value"] is None) is (value is None)
+
+
+@rule(
+    r"● the mean of a domain's answers, from 1 to 5, with the lowest and the highest(\.|; ○ the last time\.)(?: Begin with (\w+)\. (.+?\?) Next step: (.+)\.)?$"
+)
+def _(c: Claims, text: Text, last: str, domain: str | None, asked: str | None, step: str | None) -> bool:
+    rows = c.site.frames["maturity"]
+    begun = [row for row in rows if row["number"] is not None and row["value"] is not None]
+    least = min(begun, key=lambda row: row["value"], default={"domain": None, "question": None, "next_step": None})
+    right = (last == ".") is all(row["last"] is None for row in rows)
+    return right and (domain, asked, step) == (least["domain"], least["question"], least["next_step"])
+
+
+@rule(
+    r"A question has the median of the newest answers of every person, a domain the mean of its questions, of two at least; all is the mean of the domains, where each has one\. Under 1\.8: by chance; under 2\.6: started; under 3\.4: repeatable; under 4\.2: managed; else a habit\. An own account: journeys maturity has what is measured beside it\."
+)
+def _(_: Claims, text: Text) -> bool:
+    return text.card == "maturity"
+
+
+@rule(r"([A-Z][a-z]+): (?:(\d\.\d), ([a-z ]+)|too few answers)[;.](?= |$)")
+def _(c: Claims, text: Text, domain: str, value: str | None, level: str | None) -> bool:
+    (row,) = [row for row in c.site.frames["maturity"] if row["domain"] == domain.lower()]
+    right = row["value"] is None if value is None else agrees(value, row["value"]) and row["level"] == level
+    return text.card == "maturity" and right
 
 
 # Explore
@@ -1296,14 +1732,25 @@ STILL = (
     "Click bars to choose groups, drag over the weeks to choose a period; click again, or beside them, to clear.",
     "Solid: share of all journeys that reached the stage. Dashed: did not go on from the stage before. Time: median from the "
     "first touch of the nearest earlier stage to the first touch of this one, of the same journeys.",
-    "Of a group: the journeys that reach the stage before, times how much less often they go on than all other known "
-    "groups, times the share of those who reach the stage that reach the goal. Of a fall: the same against the group's own "
-    "share before, moved as the others moved since; on the days on which it was lowest, in tens of journeys. Of unusual "
-    "weeks of all journeys: against the usual share of the weeks before. Only differences (Benjamini–Hochberg, 5 %) and "
-    "falls (2 %) that are clear, and weeks outside their band.",
+    "Of an incident: cases less than expected by its past on its days, in tens of journeys, times the goals of one that "
+    "goes on. Of a group: the journeys that reach the stage before, times how much less often they go on than all other "
+    "known groups of the same value in another breakdown, the one that leaves least of the difference, times the share of "
+    "those who reach the stage that reach the goal. Of trouble that journeys met: the goals that are missing against those "
+    "alike, as on the page Journey. Only what is clear (Benjamini–Hochberg, 5 %). A row of which more than half of the lost "
+    "journeys lie in another is named with it.",
+    "Line: share by day, in steps that cover as many journeys as a published count needs. Band: 95 % of what its past leads "
+    "to expect, by weekday. Second line, where most days have it: all others. A day on which few journeys went on, or few did not, is left out.",
+    "Watched by day: pairs of touchpoints, stages, the goal, touches, errors, slow pages and low "
+    "answers, in all and by group, once a day is over and has arrived. All tests of a day are corrected together "
+    "(Benjamini–Hochberg, 1 %). Counts are in tens.",
+    "Band: 95 % interval of the week's share (Wilson, judged by customers). Alerts are those of the watch.",
+    "Marked ▽ on the charts over time. A release beside a change is no proof of a cause.",
+    "A version is released on the day of its first touch; one that was there in the first seven days of its column is not "
+    "shown, nor one of fewer customers than a published count needs. Others are noted in journeys.toml.",
     "Circle area: share of the customers with a touch of these journeys in the stage who used the touchpoint, if it is 2 % or "
     "more. Drop-off: "
-    "share of the journeys that reached the stage and did not reach the next. Satisfied: 4 or 5 of 5 (CSAT), of answers.",
+    "share of the journeys that reached the stage and did not reach the next. Satisfied: 4 or 5 of 5 (CSAT), of answers. "
+    "What they meet: of the journeys with a touch at the stage, the three that most meet; dark red where it clearly costs goals.",
     "Only mature journeys, whose whole window lies before the end of the data: among younger ones only the quick have "
     "reached the goal. Bins grow with time; the dark bar contains the median.",
     "Groups are of the journey's first touch. Whiskers: 95 % (Wilson, judged by customers). Dashed: all journeys. A group is "
@@ -1337,13 +1784,6 @@ def _(c: Claims, _: Text, top: str) -> bool:
 @rule(r"Only paths of up to 10 touches that at least (\d+) journeys took are listed, up to six of a kind\.")
 def _(c: Claims, _: Text, least: str) -> bool:
     return int(least) == c.least
-
-
-@rule(
-    r"Band: range expected from up to 8 ordinary weeks before, at least 4 \(median ± (4|4\.5) robust standard errors\)\. Open weeks are not compared\."
-)
-def _(c: Claims, text: Text, spreads: str) -> bool:
-    return float(spreads) == (periods.SPREADS if text.card == "trend" else periods.SPREADS_OF_GROUPS)
 
 
 @rule(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -75,7 +75,7 @@ class Truth:
         self.money = Money(paths)
         self.rows = len(self.settings.steps)
         self.goals = set(self.settings.goals)
-        self.known: dict[str, Any] = {}
+        self.known: dict[Any, Any] = {}
         self.numbers = {customer: number for number, customer in enumerate(paths.touches)}
         self.walks = self.walked(self.settings.window)
         self.mature = [walk for walk in self.walks if walk.mature]
@@ -244,6 +244,14 @@ class Truth:
     def answers(self, start: int | None = None, end: int | None = None) -> dict[str, list[tuple[Identity, bool]]]:
         """The CSAT answers of every stage, the last one in the week before: of whom, and whether satisfied."""
         found: dict[str, list[tuple[Identity, bool]]] = defaultdict(list)
+        for touch, before, is_satisfied in self.csat(lambda touch: touch.stage is not None):
+            in_range = (start is None or touch.at >= start) and (end is None or touch.at < end)
+            if in_range and before is not None:
+                found[self.settings.stage_names[before.stage or 0]].append((touch.customer, is_satisfied))
+        return found
+
+    def csat(self, counts: Callable[[Touch], bool]) -> Iterator[tuple[Touch, Touch | None, bool]]:
+        """Every CSAT answer, the last touch that counts in the week before it, and whether it is satisfied."""
         for own in self.paths.touches.values():
             before: Touch | None = None
             waiting: list[Touch] = []
@@ -253,13 +261,11 @@ class Truth:
                 survey, score = touch.event.columns.get("survey"), touch.event.columns.get("score")
                 low, high = SURVEYS.get(survey, (1, 0))
                 if score is None or not low <= score <= high:
-                    if touch.stage is not None:
+                    if counts(touch):
                         waiting.append(touch)
-                    continue
-                in_range = (start is None or touch.at >= start) and (end is None or touch.at < end)
-                if survey == "csat" and in_range and before is not None and touch.at - before.at <= WEEK:
-                    found[self.settings.stage_names[before.stage or 0]].append((touch.customer, score >= 4))
-        return found
+                elif survey == "csat":
+                    is_near = before is not None and touch.at - before.at <= WEEK
+                    yield touch, before if is_near else None, score >= 4
 
 
 @dataclass

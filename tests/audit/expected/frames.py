@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.audit.expected import goals, groups, periods, routes, stages
+from tests.audit.expected import credit, goals, groups, people, periods, problems, routes, stages
 from tests.audit.expected.withholding import Expected
 from tests.audit.truth import Truth
 
@@ -13,17 +13,24 @@ def expected_frames(truth: Truth) -> dict[str, Callable[[], Expected | None]]:
     """By the id of a card, how to compute what its frame may hold; null where there must be no such card."""
     asked: dict[str, Callable[[Truth], Expected | None]] = {
         "funnel": stages.funnel,
+        "pains": problems.pains,
+        "friction": problems.friction,
         "goals": goals.attained,
         "goal-definitions": goals.definitions,
+        "personas": people.personas,
         "segments": groups.segments,
-        "act-first": groups.problems,
+        "sizes": people.sizes,
+        "standing": people.standing,
+        "contacts": people.contacts,
+        "moments": people.moments,
         "explorer": groups.cube,
-        "trend": periods.trend,
-        "trend-group": periods.trend_of_group,
         "changes": periods.changes,
+        "releases": periods.releases,
         "time-to-goal": stages.times,
         "by-day": stages.by_day,
         "flow": routes.flow,
+        "families": goals.families,
+        "credit": credit.credit,
         "commonest": routes.commonest,
         "positions": routes.positions,
         "moves": routes.moves,

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from tests.audit.certainty import Share, difference, discoveries, p_value, wilson
-from tests.audit.expected import periods
+from tests.audit.certainty import Share, difference, discoveries, p_value
 from tests.audit.expected.stages import BOUNDED, FEW, SHOWN, WITHHELD, people
 from tests.audit.expected.withholding import (
     Allowed,
@@ -25,7 +24,6 @@ from tests.audit.landed.settings import UNKNOWN
 from tests.audit.truth import Step, Truth, Walk
 
 OTHERS = "All others"
-MOST = 10
 
 
 @dataclass
@@ -161,104 +159,6 @@ def _row(truth: Truth, group: Group, *, few: bool, is_secret: bool, at_risk: boo
     return row
 
 
-@dataclass
-class Problem:
-    """A group, or a run of weeks, with fewer goals than usual."""
-
-    dimension: str | None
-    segment: str | None
-    step: int
-    first: date | None
-    last: date | None
-    journeys: int
-    share: float
-    usual: float
-    low: float
-    high: float
-    slack: float
-    """How far rounding of published shares may move the goals at stake."""
-
-    @property
-    def at_stake(self) -> float:
-        """Goals that would have come at the usual rate."""
-        return (self.usual - self.share) * self.goals
-
-    goals: float = 0.0
-    certain: bool = True
-    """Whether its numbers are published whole: others may be rounded, or withheld, and the problem with them."""
-    loose: int = 0
-    """How far rounding to tens may move the journeys."""
-
-
-def problems_of(truth: Truth) -> list[Problem]:
-    """All problems with at least one goal at stake, by the lower end of their interval."""
-    steps = truth.funnel
-    if not steps[-1].reached:
-        return []
-    found, fallen = [], truth.known.get("falls", [])
-    for group in groups_of(truth):
-        share = group.share.value
-        is_fall = any((o["dimension"], o["segment"], o["step"]) == group.key for o in fallen)
-        if group.segment in (UNKNOWN, OTHERS) or not group.clear or group.verdict != "below" or share is None:
-            continue
-        _, low, high = difference(group.share, group.others)
-        goals = group.share.whole * len(steps[-1].reached) / len(steps[group.step - 1].reached)
-        certain = is_certain(truth, group) and not is_fall
-        usual = group.others.value or 0.0
-        found.append(Problem(group.dimension, group.segment, group.step, None, None, group.share.whole, share, usual,
-                             -high * goals, -low * goals, goals * (0.0001 if certain else 0.02), goals,
-                             certain))  # fmt: skip
-    for run in periods.runs_of(truth):
-        if run.dimension is not None or run.gap >= 0 or not steps[run.step - 1].reached:
-            continue
-        weeks, until = run.weeks, run.weeks[-1].week + timedelta(days=6)
-        begin, over = weeks[0].week.isoformat(), until.isoformat()
-        if any(o["step"] == run.step and begin <= o["last"] and o["first"] <= over for o in fallen):
-            continue
-        journeys = sum(week.previous for week in weeks)
-        reached = sum(week.reached for week in weeks)
-        usual = sum(week.usual * week.previous for week in weeks) / journeys
-        worth = sum(week.previous / week.effect for week in weeks)
-        low, high = wilson(reached / journeys * worth, worth)
-        risky = sum(week.at_risk for week in weeks)
-        slack = 0.02 if risky else 0.0002
-        goals = journeys * len(steps[-1].reached) / len(steps[run.step - 1].reached)
-        found.append(Problem(run.dimension, run.segment, run.step, weeks[0].week, until, journeys,
-                             reached / journeys, usual, (usual - high) * goals, (usual - low) * goals, slack * goals,
-                             goals, not risky, 5 * risky))  # fmt: skip
-    return sorted((one for one in found if one.low >= 1), key=lambda one: -one.low)
-
-
-def problems(truth: Truth) -> Expected | None:
-    """At most ten problems, but for falls of groups. Those of rounded numbers may be missing, or stand elsewhere."""
-    found, rows = problems_of(truth), {}
-    certain = [one for one in found if one.certain]
-    most = max(0, MOST - len(truth.known.get("falls", [])))
-    room = max(0, most - (len(found) - len(certain)))
-    floor = certain[most - 1].low - certain[most - 1].slack if 0 < most <= len(certain) else 0.0
-    found = [one for one in found if one.low + one.slack >= floor]
-    sure = len(found) <= most
-    must = [one for one in certain[:room] if sure or one.low - one.slack > floor]
-    for one in found:
-        first, last_week = (None if day is None else day.isoformat() for day in (one.first, one.last))
-        wide = 0.0002 if one.certain else 0.02
-        rows[one.dimension, one.segment, one.step, first] = {
-            "name": exact(truth.settings.steps[one.step - 1]),
-            "last": exact(last_week),
-            "is_lasting": exact(False),
-            "journeys": between(one.journeys - one.loose, one.journeys + one.loose),
-            "share": between(one.share - wide, one.share + wide),
-            "usual": between(one.usual - wide, one.usual + wide),
-            "at_stake": between(one.at_stake - one.slack, one.at_stake + one.slack),
-            "low": between(one.low - one.slack, one.low + one.slack),
-            "high": between(one.high - one.slack, one.high + one.slack),
-        }
-    must_keys = {(one.dimension, one.segment, one.step, one.first and one.first.isoformat()) for one in must}
-    optional = frozenset(rows) - must_keys
-    in_order = all(one.certain for one in found) and sure
-    return Expected(("dimension", "segment", "step", "first"), rows, optional, in_order) if rows else None
-
-
 def explored(truth: Truth) -> list[str]:
     """The columns that the explorer filters by."""
     segments = truth.settings.segments
@@ -280,6 +180,12 @@ class Cube:
 
 def cube_of(truth: Truth) -> Cube | None:
     """The finest cube of which less than 2 % of the journeys lie in cells of fewer than `k` customers."""
+    if "cube" not in truth.known:
+        truth.known["cube"] = _cube_of(truth)
+    return truth.known["cube"]  # type: ignore[no-any-return]
+
+
+def _cube_of(truth: Truth) -> Cube | None:
     k, columns = truth.settings.k, explored(truth)
     for chosen in dict.fromkeys((tuple(columns), tuple(columns[:1]))):
         for weeks in (1, 4) if chosen else ():

@@ -1,14 +1,15 @@
-"""Weeks with their expected range, runs of unusual weeks, and the newest period against the one before."""
+"""Weeks with their expected range, the newest period against the one before, and the days of releases."""
 
 from __future__ import annotations
 
+import csv
 from collections import defaultdict
-from dataclasses import dataclass, field
-from datetime import date, timedelta
-from math import hypot, sqrt
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from math import hypot
 from typing import Any
 
-from tests.audit.certainty import Share, band, difference, median_ends, quantile
+from tests.audit.certainty import Share, difference, median_ends, quantile, wilson
 from tests.audit.expected.stages import FEW, SHOWN, WITHHELD, people
 from tests.audit.expected.withholding import (
     Allowed,
@@ -19,14 +20,14 @@ from tests.audit.expected.withholding import (
     rounded,
     secret_cells,
     small,
-    steps_at_risk,
-    tens,
 )
-from tests.audit.landed.settings import UNKNOWN
+from tests.audit.landed.settings import DAY
+from tests.audit.site import Row
 from tests.audit.truth import Truth, Walk
 
-MOST_WEEKS, WEEKS_BEFORE, MIN_WEEKS = 26, 8, 4
-SPREADS, SPREADS_OF_GROUPS = 4.0, 4.5
+MOST_WEEKS = 26
+BEGINNING = 7 * DAY
+"""Versions that are first seen so soon were there before."""
 OPEN = "open"
 
 
@@ -42,13 +43,8 @@ class Week:
     lost: int
     effect: float = 1.0
     state: str = SHOWN
-    at_risk: bool = False
-    after_risk: bool = False
-    """Some week before it may be rounded, and the range follows from published shares."""
-    usual: float = 0.0
     low: float | None = None
     high: float | None = None
-    unusual: bool = False
 
     @property
     def share(self) -> float | None:
@@ -57,26 +53,6 @@ class Week:
 
 
 Series = dict[tuple[str | None, str | None, int], list[Week]]
-
-
-@dataclass
-class Run:
-    """Consecutive unusual weeks on one side of the usual share."""
-
-    dimension: str | None
-    segment: str | None
-    step: int
-    weeks: list[Week] = field(default_factory=list)
-
-    @property
-    def gap(self) -> float:
-        """The largest distance from the usual share."""
-        return max(((week.share or 0.0) - week.usual for week in self.weeks), key=abs)
-
-    @property
-    def weight(self) -> float:
-        """How remarkable it is."""
-        return abs(self.gap) * sqrt(sum(week.previous for week in self.weeks))
 
 
 def mondays_of(truth: Truth) -> list[date]:
@@ -97,18 +73,12 @@ def series_of(truth: Truth) -> Series:
     if mondays:
         start, end = truth.calendar.begin(mondays[0]), truth.calendar.week_end(mondays[-1])
         walks = [walk for walk in truth.weekly if start <= walk.journey.begin < end]
-        found |= _weeks(truth, {(None, None): walks}, SPREADS)
-        for column in truth.settings.segments:
-            named = {
-                (truth.settings.name_of(column), UNKNOWN if name is None else str(name)): own
-                for name, own in truth.groups(column, walks).items()
-            }
-            found |= _weeks(truth, named, SPREADS_OF_GROUPS)
+        found |= _weeks(truth, {(None, None): walks})
     truth.known["series"] = found
     return found
 
 
-def _weeks(truth: Truth, groups: dict[tuple[Any, Any], list[Walk]], spreads: float) -> Series:
+def _weeks(truth: Truth, groups: dict[tuple[Any, Any], list[Walk]]) -> Series:
     asked, found = truth.settings, defaultdict(list)
     counts: dict[Any, int] = {}
     lost: dict[Any, int] = {}
@@ -130,20 +100,12 @@ def _weeks(truth: Truth, groups: dict[tuple[Any, Any], list[Walk]], spreads: flo
                 counts[week, segment, step + 1] = row.people_reached
                 lost[week, segment, step + 1] = gone
     secret = secret_cells(counts, lost, asked.k)
-    risky = steps_at_risk(counts, secret) if (None, None) not in groups else set()
     for (_, segment, step), rows in found.items():
         rows.sort(key=lambda row: row.week)
-        before: list[float] = []
         for row in rows:
-            row.at_risk = bool({(row.week, step), (row.week, step - 1)} & risky)
             row.state = _state(truth, row, bool({(row.week, segment, step), (row.week, segment, step - 1)} & secret))
-            share = row.share
-            if share is not None and len(before) >= MIN_WEEKS:
-                row.after_risk = any(one.at_risk for one in rows if one.week < row.week)
-                row.usual, row.low, row.high = band(before[-WEEKS_BEFORE:], row.previous / row.effect, spreads)
-                row.unusual = row.state == SHOWN and not row.low <= share <= row.high
-            if share is not None and row.state == SHOWN and not row.unusual:
-                before.append(share)
+            if row.share is not None:
+                row.low, row.high = wilson(row.share * row.previous / row.effect, row.previous / row.effect)
     return dict(found)
 
 
@@ -156,77 +118,42 @@ def _state(truth: Truth, row: Week, is_secret: bool) -> str:
     return OPEN if truth.calendar.week_end(row.week) + truth.settings.trend_window > truth.paths.end else SHOWN
 
 
-def runs_of(truth: Truth) -> list[Run]:
-    """The runs of unusual weeks, the most remarkable first; journeys without a value have none."""
-    runs: list[Run] = []
-    for (dimension, segment, step), weeks in sorted(series_of(truth).items(), key=str):
-        if segment == UNKNOWN:
-            continue
-        last: Run | None = None
-        for week in weeks:
-            if not week.unusual:
-                continue
-            follows = last is not None and (week.week - last.weeks[-1].week).days == 7
-            if last is None or not follows or ((week.share or 0.0) - week.usual) * last.gap <= 0:
-                last = Run(dimension, segment, step)
-                runs.append(last)
-            last.weeks.append(week)
-    return sorted(runs, key=lambda run: -run.weight)
-
-
-def trend(truth: Truth) -> Expected | None:
-    """All journeys week by week."""
-    return _frame(truth, None, None)
-
-
-def loudest_group(truth: Truth) -> Run | None:
-    """The most remarkable run of a group."""
-    return next((run for run in runs_of(truth) if run.dimension is not None), None)
-
-
-def trend_of_group(truth: Truth) -> Expected | None:
-    """The same for the group that stands out most."""
-    run = loudest_group(truth)
-    return None if run is None else _frame(truth, run.dimension, run.segment)
-
-
-def _frame(truth: Truth, dimension: str | None, segment: str | None) -> Expected | None:
+def trend(truth: Truth, alerts: list[Row]) -> Expected | None:
+    """All journeys week by week; a week with a day of a costly alert of its step is marked."""
     rows, known = {}, False
-    for (its, name, step), weeks in series_of(truth).items():
-        if (its, name) != (dimension, segment):
-            continue
+    for (_, _, step), weeks in series_of(truth).items():
         for week in weeks:
             known = known or week.share is not None
-            rows[its, name, step, week.week.isoformat()] = {
+            rows[step, week.week.isoformat()] = {
                 "name": exact(truth.settings.steps[step - 1]),
-                "unusual": exact(week.unusual),
+                "unusual": exact(week.share is not None and is_alerted(truth, alerts, step, week.week)),
                 **_week(truth, week),
             }
-    return Expected(("dimension", "segment", "step", "week"), rows) if known else None
+    return Expected(("step", "week"), rows) if known else None
+
+
+def is_alerted(truth: Truth, alerts: list[Row], step: int, week: date) -> bool:
+    """Whether an alert that costs a goal or more has a day in this week, and keeps journeys from this step."""
+    begin, over = week.isoformat(), (week + timedelta(days=6)).isoformat()
+    for row in alerts:
+        if row["rule"] == "unusual" and (row["low"] or 0) >= 1 and row["first"] <= over and begin <= row["last"]:
+            source = row["stage"] if row["measure"] == "pair" else row["name"].split(" -> ")[0]
+            steps = list(truth.settings.steps)
+            place = steps.index(source) + 2 if source in steps else 2
+            if step == (len(steps) if row["measure"] == "goal" else min(place, len(steps))):
+                return True
+    return False
 
 
 def _week(truth: Truth, week: Week) -> dict[str, Allowed]:
-    expected = week.low is not None
-    row = {
+    return {
         "state": exact(week.state),
         "previous": nothing() if week.state == WITHHELD else exact(week.previous),
         "effect": nothing("no share") if week.share is None else between(week.effect - 0.1001, week.effect + 0.1001),
         "share": rounded(week.share, 4),
-        "usual": rounded(week.usual, 4) if expected else nothing("too few weeks before"),
-        "low": rounded(week.low, 4) if expected else nothing("too few weeks before"),
-        "high": rounded(week.high, 4) if expected else nothing("too few weeks before"),
+        "low": rounded(week.low, 4),
+        "high": rounded(week.high, 4),
     }
-    if week.at_risk:
-        row["state"] |= exact(WITHHELD)
-        row["previous"] |= tens(week.previous) | nothing()
-        row["share"] |= nothing() | (between(week.share - 0.01, week.share + 0.01) if week.share else nothing())
-        for name, value in (("usual", week.usual), ("low", week.low), ("high", week.high)):
-            row[name] |= nothing() | (between(value - 0.05, value + 0.05) if value is not None else nothing())
-        row["effect"] |= nothing()
-    elif week.after_risk and expected:
-        for name, value in (("usual", week.usual), ("low", week.low), ("high", week.high)):
-            row[name] |= between((value or 0.0) - 0.02, (value or 0.0) + 0.02)
-    return row
 
 
 def compared(truth: Truth) -> tuple[list[Walk], list[Walk]] | None:
@@ -303,3 +230,57 @@ def voice_shift(truth: Truth, stage: str) -> tuple[float, float, float] | None:
             return None
         shares.append(Share.of((who for who, _ in answers), (who for who, satisfied in answers if satisfied)))
     return difference(shares[1], shares[0])
+
+
+def releases(truth: Truth) -> Expected | None:
+    """The days of releases in the days of the report; all touches are asked, whatever days it is of."""
+    whole: Truth = truth.known.get("whole", truth)
+    asked = truth.settings.tables.get("releases", {})
+    found = {*_versions(whole, asked.get("columns")), *_noted(whole, asked)}
+    times = [touch.at for touch in truth.paths.all_touches]
+    first, last = truth.calendar.day_of(min(times)), truth.calendar.day_of(truth.paths.end)
+    begin, end = truth.settings.days
+    first, last = max(first, begin or first), min(last, end or last)
+    rows: dict[Any, Any] = {(day.isoformat(), *rest): {} for day, *rest in found if first <= day <= last}
+    return Expected(("day", "name", "column"), rows) if rows else None
+
+
+def _versions(truth: Truth, columns: list[str] | None) -> list[tuple[date, str, str | None]]:
+    context = [name.rpartition(".")[2] for name in truth.settings.paths.get("context", [])]
+    if columns is None:
+        columns = ["app_version"] if "app_version" in [*context, *truth.settings.paths.get("attributes", [])] else []
+    found = []
+    for column in columns:
+        first: dict[str, int] = {}
+        people = defaultdict(set)
+        for touch in truth.paths.all_touches:
+            value = truth.paths.value_at(touch, column)
+            if value is not None:
+                first[value] = min(first.get(value, touch.at), touch.at)
+                people[value].add(touch.customer)
+        for value, at in first.items():
+            is_new = at - min(first.values()) > BEGINNING and value.strip()
+            if is_new and not small(len(people[value]), truth.settings.k):
+                found.append((truth.calendar.day_of(at), value, truth.settings.name_of(column)))
+    return found
+
+
+def _noted(truth: Truth, asked: dict[str, Any]) -> list[tuple[date, str, str | None]]:
+    rows = [(mark["on"], mark["name"]) for mark in asked.get("marks", [])]
+    if "file" in asked:
+        with (truth.settings.folder / asked["file"]).open(newline="", encoding="utf-8-sig") as file:
+            rows += [(row["on"], row["name"]) for row in csv.DictReader(file)]
+    return [(_day(truth, on), name.strip(), None) for on, name in rows]
+
+
+def _day(truth: Truth, on: Any) -> date:
+    """The day of a day or a time, which has the zone of the report where it has none."""
+    at = datetime.fromisoformat(on.strip()) if isinstance(on, str) else on
+    if not isinstance(at, datetime):
+        return at  # type: ignore[no-any-return]
+    return at.date() if at.tzinfo is None else at.astimezone(truth.settings.zone).date()
+
+
+def marked(rows: list[Row], first: date, last: date) -> list[str]:
+    """The days with a mark between two days, in order."""
+    return sorted({row["day"] for row in rows if first.isoformat() <= row["day"] <= last.isoformat()})

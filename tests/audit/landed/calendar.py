@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from tests.audit.landed.settings import SECOND
@@ -19,7 +20,7 @@ class Calendar:
 
     def moment(self, at: int) -> datetime:
         """A time as the clock of the zone shows it."""
-        return (START + timedelta(microseconds=at)).astimezone(self.zone)
+        return _moment(self.zone, at)
 
     def day_of(self, at: int) -> date:
         """The day of a time."""
@@ -38,3 +39,8 @@ class Calendar:
     def week_end(self, monday: date) -> int:
         """The first instant after a week, which clocks may make an hour longer or shorter."""
         return self.begin(monday + timedelta(days=7))
+
+
+@cache
+def _moment(zone: ZoneInfo, at: int) -> datetime:
+    return (START + timedelta(microseconds=at)).astimezone(zone)

@@ -50,14 +50,19 @@ class Landed:
     checks: list[dict[str, Any]]
 
 
-def read(lake: str, settings: Settings, version: int | None) -> Landed:
-    """The lake as of a version of its events."""
+def read(lake: str, settings: Settings, version: int | None, known_at: int | None = None) -> Landed:
+    """The lake as of a version of its events; with a time only those that had happened before, and arrived by it."""
     database = duckdb.connect()
     database.execute("SET TimeZone = 'UTC'")
     table = _table(lake, "events", version)
     assert table is not None, f"{lake} has no events"
     names = [field.name for field in table.schema().fields]
     source = _source(table)
+    if known_at is not None:
+        source = (
+            f"(SELECT * FROM {source} WHERE epoch_us(occurred_at) < {known_at} "
+            f"AND epoch_us(coalesce(received_at, occurred_at)) <= {known_at})"
+        )
     own = [f"list_sort(map_entries({name}))" if name == "identities" else name for name in names if name not in ARRIVAL]
     first = (
         f"SELECT * FROM {source} QUALIFY row_number() OVER (PARTITION BY {', '.join(own)} "
@@ -95,7 +100,8 @@ def _wanted(settings: Settings, names: Iterable[str]) -> list[str]:
     paths = settings.paths
     read_ones = [*paths.get("context", ["device", "campaign", "country"]), *paths.get("values", ["revenue", "score"])]
     read_ones += [rule.get("column", "event_name") for rule in paths.get("touchpoints", [])]
-    tables = {name.partition(".")[0] for name in read_ones} | {"url", "survey", "score", "currency"}
+    tables = {name.partition(".")[0] for name in read_ones} | {"url", "survey", "score", "currency", "feedback_text"}
+    tables |= {"properties"} if settings.tables.get("voice", {}).get("questions") else set()
     return [name for name in names if name in tables]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby
@@ -57,6 +57,8 @@ class Paths:
     landed: Landed
     touches: dict[Identity, list[Touch]]
     journeys: list[Journey]
+    value_at: Callable[[Touch, str], str | None] = lambda _, __: None
+    """The value of a column at a touch: context, or an attribute as of its time."""
 
     @property
     def end(self) -> int:
@@ -189,24 +191,27 @@ def _journeys(customer: Identity, own: list[Touch], settings: Settings, end: int
 
 
 def _add_values(paths: Paths, stitched: Stitched) -> None:
-    """Adds the values of the breakdowns to the first touch of every journey: context, and attributes as of the time."""
+    """Adds the values of the breakdowns to the first touch of every journey, and how to find those of any touch."""
     settings = paths.settings
     context = {
         name.rpartition(".")[2]: name for name in settings.paths.get("context", ["device", "campaign", "country"])
     }
     attributes = set(settings.paths.get("attributes", []))
     timelines: dict[Identity, dict[str, tuple[list[int], list[Any]]]] = {}
+
+    def value_at(touch: Touch, column: str) -> str | None:
+        if column not in attributes:
+            return value_of(touch.event, context.get(column, column))
+        if touch.customer not in timelines:
+            timelines[touch.customer] = _timeline(paths.landed, stitched.identities_of(touch.customer), settings)
+        times, values = timelines[touch.customer].get(column, ([], []))
+        place = latest(times, touch.at)
+        return None if place is None else values[place]
+
+    paths.value_at = value_at
     for journey in paths.journeys:
-        first = journey.touches[0]
-        if first.customer not in timelines:
-            timelines[first.customer] = _timeline(paths.landed, stitched.identities_of(first.customer), settings)
         for column in settings.segments:
-            if column in attributes:
-                times, values = timelines[first.customer].get(column, ([], []))
-                place = latest(times, first.at)
-                first.values[column] = None if place is None else values[place]
-            else:
-                first.values[column] = value_of(first.event, context.get(column, column))
+            journey.touches[0].values[column] = value_at(journey.touches[0], column)
 
 
 def _timeline(landed: Landed, identities: list[Identity], settings: Settings) -> dict[str, tuple[list[int], list[Any]]]:

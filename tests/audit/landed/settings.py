@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ DAY = 86_400 * SECOND
 UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": DAY, "w": 7 * DAY}
 LOGINS = ["customer_id", "login", "email_hash", "phone_hash", "loyalty_id"]
 UNKNOWN = "unknown"
+TABLES = ("segments", "personas", "contacts", "moments", "voice", "releases", "costs", "prediction")
 PRODUCT_KINDS = [*LOGINS, "device_id", "anonymous_id", "advertising_id", "network_userid", "user_fingerprint"]
 
 
@@ -33,19 +34,35 @@ def matcher(patterns: list[str]) -> re.Pattern[str]:
 
 @dataclass(frozen=True)
 class Settings:
-    """The tables `[paths]` and `[report]`, and the goals of `[[goals]]`."""
+    """The tables `[paths]` and `[report]`, the goals of `[[goals]]`, and the tables about customers, by name."""
 
     paths: dict[str, Any]
     report: dict[str, Any]
     named_goals: list[dict[str, Any]]
+    watches: list[dict[str, Any]] = field(default_factory=list)
+    funnels: list[dict[str, Any]] = field(default_factory=list)
     folder: Path = Path()
     """Where the configuration lies, and what it names."""
+    journeys: tuple[dict[str, Any], ...] = ()
+    """The journeys with targets; none of a filtered report."""
+    tables: dict[str, Any] = field(default_factory=dict)
+    """The tables of `TABLES` that are there."""
 
     @classmethod
     def read(cls, file: Path) -> Settings:
         """Of a configuration file. Settings that the audit does not know end it, as its numbers would differ."""
         found = tomllib.loads(file.read_text(encoding="utf-8"))
-        settings = cls(found.get("paths", {}), found.get("report", {}), found.get("goals", []), file.parent)
+        tables = {name: found[name] for name in TABLES if name in found}
+        settings = cls(
+            found.get("paths", {}),
+            found.get("report", {}),
+            found.get("goals", []),
+            found.get("watches", []),
+            found.get("funnels", []),
+            file.parent,
+            tuple(found.get("journeys", [])),
+            tables,
+        )
         ids = settings.identities
         unknown = [name for name in ("salt", "hash_email", "hash_phone", "as_of") if ids.get(name)]
         unknown += ["sequence"] if settings.paths.get("sequence") else []
@@ -62,7 +79,7 @@ class Settings:
                 report[{"from": "first_day", "to": "last_day"}[name]] = date.fromisoformat(value)
             elif name == "by":
                 report["segments"] = value.split(", ")
-        return replace(self, report=report)
+        return replace(self, report=report, journeys=() if options else self.journeys)
 
     @property
     def identities(self) -> dict[str, Any]:
@@ -105,6 +122,12 @@ class Settings:
         """The first and the last day on which journeys of the report begin."""
         first, last = (self.report.get(name) for name in ("first_day", "last_day"))
         return tuple(date.fromisoformat(day) if isinstance(day, str) else day for day in (first, last))  # type: ignore[return-value]
+
+    @property
+    def of_all_days(self) -> Settings:
+        """The same settings without days."""
+        report = {name: value for name, value in self.report.items() if name not in ("first_day", "last_day")}
+        return replace(self, report=report)
 
     @property
     def k(self) -> int:

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import reduce
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from analytics import Paths, Step
+from analytics.engine.local.calendar import zone_named
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 LONGEST = 100_000 * 86_400
+OF_CUSTOMER = "customer "
+"""Before the name of a property of customers."""
 
 
 class Unsupported(Exception):
@@ -29,13 +31,50 @@ def paths_of(case: Mapping[str, Any]) -> Paths:
     split = case["params"].get("breakdown", {}).get("props", [])
     columns: dict[str, Any] = {
         "customer": [event["customer"] for event in events],
-        "at": [time_of(event["ts"]) for event in events],
+        "at": [None if event["ts"] is None else time_of(event["ts"]) for event in events],
         "touchpoint": [event["event"] for event in events],
         **{name: [text_of(event.get("props", {}).get(name)) for event in events] for name in props},
     }
     columns |= {name: [value or None for value in columns[name]] for name in split}
+    own = customer_properties(case)
+    columns |= {
+        OF_CUSTOMER + name: [text_of(own.get(event["customer"], {}).get(name)) for event in events]
+        for name in sorted({name for props in own.values() for name in props} | _named_in(case, "customer_filter"))
+    }
+    kept = [event["ts"] is not None for event in events]  # an event without a time has no place in a path
+    columns = {
+        name: [value for value, is_kept in zip(values, kept, strict=True) if is_kept]
+        for name, values in columns.items()
+    }
+    props = [*props, *(name for name in columns if name.startswith(OF_CUSTOMER))]
     types: dict[str, Any] = {"customer": pl.String, "at": pl.Datetime("us", "UTC"), "touchpoint": pl.String}
     return Paths.from_frame(pl.DataFrame(columns, schema={**types, **dict.fromkeys(props, pl.String)}))
+
+
+def customer_properties(case: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The properties of every customer, by the customer."""
+    given = case.get("customer_props", case["params"].get("customer_props", {}))
+    if isinstance(given, list):
+        return {row["customer"]: row.get("props", row) for row in given}
+    return dict(given)
+
+
+def universe(params: Mapping[str, Any]) -> pl.Expr | None:
+    """Which touches count: those of some types and of no excluded event, with these properties of theirs and of whose
+    they are; None for all.
+    """
+    of_customer = [{**item, "prop": OF_CUSTOMER + item["prop"]} for item in params.get("customer_filter", [])]
+    tests = [condition(params.get("event_filter", [])), condition(of_customer)]
+    if params.get("types"):
+        tests.append(pl.col("type").is_in(list(params["types"])))
+    if params.get("exclude"):
+        tests.append(~pl.col("touchpoint").is_in(list(params["exclude"])))
+    met = [test for test in tests if test is not None]
+    return reduce(pl.Expr.and_, met) if met else None
+
+
+def _named_in(case: Mapping[str, Any], name: str) -> set[str]:
+    return {item["prop"] for item in case["params"].get(name, [])}
 
 
 def properties(case: Mapping[str, Any]) -> set[str]:
@@ -49,6 +88,8 @@ def properties(case: Mapping[str, Any]) -> set[str]:
             todo.extend(item.values())
         elif isinstance(item, list):
             todo.extend(item)
+    named -= _named_in(case, "customer_filter")
+    named |= {"type"} if case["params"].get("types") else set()
     named |= set(case["params"].get("breakdown", {}).get("props", []))
     counted = case["params"].get("count_by", "")
     return named | ({counted[5:]} if counted.startswith("prop:") else set())
@@ -113,6 +154,6 @@ def day_start(day: str, zone: str, days: int = 0) -> datetime:
     """Midnight of a day in a zone, some days later; a text with a time is that time."""
     if len(day) > 10:
         time = datetime.fromisoformat(day)
-        return time if time.tzinfo else time.replace(tzinfo=ZoneInfo(zone))
+        return time if time.tzinfo else time.replace(tzinfo=zone_named(zone))
     midnight = date.fromisoformat(day) + timedelta(days=days)
-    return datetime(midnight.year, midnight.month, midnight.day, tzinfo=ZoneInfo(zone))
+    return datetime(midnight.year, midnight.month, midnight.day, tzinfo=zone_named(zone))

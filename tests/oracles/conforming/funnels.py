@@ -10,12 +10,13 @@ import polars as pl
 
 from analytics import Exclude, Funnel, Paths, members, time_to_convert, trend
 from analytics import funnel as count_funnel
-from tests.oracles.conforming.cases import Unsupported, condition, day_start, paths_of, seconds, step_of
+from tests.oracles.conforming.cases import Unsupported, condition, day_start, paths_of, seconds, step_of, universe
 
 ATTRIBUTIONS = {"first_touch": "first", "last_touch": "last", "all_events": "every"}
 KNOWN = {
     *("kind", "order", "window_seconds", "window_edge", "row_reuse", "ties", "steps", "exclusions", "exclusion_effect"),
     *("date_from", "date_to", "timezone", "count_by", "event_filter", "breakdown", "from_step", "to_step"),
+    *("types", "exclude", "customer_filter", "customer_props"),
     *("period", "periods", "bins", "bin_count", "time_between_steps"),
     *("on_repeat_of_done_step", "on_other_row", "on_first_step_again"),
 }
@@ -53,7 +54,7 @@ def definition_of(params: Mapping[str, Any]) -> Funnel:
         ties=params.get("ties", "favourable"),
         start=day_start(params["date_from"], zone) if "date_from" in params else None,
         end=day_start(params["date_to"], zone, 1) if "date_to" in params else None,
-        only=condition(params.get("event_filter", [])),
+        only=universe(params),
         reuse=params.get("row_reuse") == "many_steps_per_row",
         later=params.get("time_between_steps") == "strictly_increasing",
         stop=[word for name, word in STOPS.items() if params.get(name) == "stop"],  # type: ignore[misc]
@@ -137,8 +138,7 @@ def durations(paths: Paths, definition: Funnel, params: Mapping[str, Any]) -> di
     if not row["customers"]:
         return {"durations": [], "average": None, "histogram": None}
     histogram = {"origin": row["origin"].total_seconds(), "width": row["width"].total_seconds()}
-    average = row["average_wait"].total_seconds()
-    return {"durations": every.to_list(), "average": average, "histogram": {**histogram, "counts": row["counts"]}}
+    return {"durations": every.to_list(), "average": every.mean(), "histogram": {**histogram, "counts": row["counts"]}}
 
 
 def trend_case(case: Mapping[str, Any]) -> dict[str, Any]:

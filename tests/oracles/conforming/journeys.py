@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,15 +12,16 @@ from typing import Any
 
 import polars as pl
 
-from analytics import Paths, Selection, flow, flow_routes, matches, sessions
-from tests.oracles.conforming.cases import Unsupported, day_start, paths_of, seconds, step_of
+from analytics import Paths, Selection, flow, flow_routes, matches, next_touch, sessions
+from tests.oracles.conforming.cases import EPOCH, Unsupported, day_start, paths_of, seconds, step_of, universe
 
 PATHS = {"kind", "session_gap_seconds", "step_limit", "collapse_repeats", "trim_trailing_slash", "start", "end"} | {
-    "date_from",
-    "date_to",
+    *("date_from", "date_to", "types", "event_filter", "exclude", "customer_filter", "customer_props"),
 }
 SEQUENCE = {"kind", "conditions", "pattern"}
+NEXT = {"kind", "sessions", "gap", "after", "order"}
 MANY = 1_000_000
+SLASH = "(.)/$"
 
 
 def paths_case(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,8 +31,10 @@ def paths_case(case: Mapping[str, Any]) -> dict[str, Any]:
         raise Unsupported(f"parameter {unknown.pop()}")
     touches = paths_of(case).touches.collect()
     if params.get("trim_trailing_slash"):
-        trimmed = pl.col("touchpoint").str.replace("(.)/$", "${1}")
-        touches = touches.with_columns(trimmed)
+        touches = touches.with_columns(pl.col("touchpoint").str.replace(SLASH, "${1}"))
+        params = {**params, **{name: _trimmed(params[name]) for name in ("start", "end", "exclude") if name in params}}
+    if (counting := universe(params)) is not None:
+        touches = touches.filter(counting)
     gap = params.get("session_gap_seconds")
     # A pause as long as the gap cuts a session there; with us it stays in the session.
     touches = (
@@ -57,6 +61,13 @@ def paths_case(case: Mapping[str, Any]) -> dict[str, Any]:
     return {"edges": {edge: units for edge, units, _ in rows}, "avg_seconds": {edge: wait for edge, _, wait in rows}}
 
 
+def _trimmed(value: Any) -> Any:
+    """A name without its last slash, as those of the touches; also each of several."""
+    if isinstance(value, str):
+        return re.sub(SLASH, r"\1", value)
+    return value and [_trimmed(each) for each in value]
+
+
 def _edges_to(routes: pl.DataFrame, limit: int, *, backwards: bool) -> dict[str, int]:
     """Edges of the last touches before an end; of a long path between two anchors those at both sides of a gap."""
     edges: Counter[str] = Counter()
@@ -67,6 +78,30 @@ def _edges_to(routes: pl.DataFrame, limit: int, *, backwards: bool) -> dict[str,
         for place, (source, target) in enumerate(itertools.pairwise(names), 1):
             edges[f"{place}_{source} -> {place + 1}_{target}"] += units
     return dict(edges)
+
+
+def next_touch_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The chances of what follows some touches; sessions that are given are those of a customer each."""
+    params = case["params"]
+    if unknown := set(params) - NEXT:
+        raise Unsupported(f"parameter {unknown.pop()}")
+    if "sessions" in params:
+        rows = [
+            (str(number), EPOCH + timedelta(seconds=place), name, number)
+            for number, names in enumerate(params["sessions"])
+            for place, name in enumerate(names)
+        ]
+        schema = {"customer": pl.String, "at": pl.Datetime("us", "UTC"), "touchpoint": pl.String, "session": pl.UInt32}
+        paths = Paths.from_frame(pl.DataFrame(rows, schema=schema, orient="row"))
+    else:
+        paths = Paths.from_frame(sessions(paths_of(case).touches.collect(), params.get("gap", "30m")))
+    table = next_touch(paths, params["after"], **({"order": params["order"]} if "order" in params else {}))
+    seen = table.filter(pl.col("seen") > 0)
+    return {
+        "chance": dict(zip(table["touchpoint"], table["chance"], strict=True)),
+        "seen": dict(zip(seen["touchpoint"], seen["seen"], strict=True)),
+        "context_used": table["context_used"][0] if len(table) else 0,
+    }
 
 
 def sequence_case(case: Mapping[str, Any]) -> dict[str, Any]:

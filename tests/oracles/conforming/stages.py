@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 import polars as pl
+from pydantic import ValidationError
 
-from analytics import PathRules, Paths, duration, goal_rate, stage_funnel
+from analytics import (
+    Goal,
+    PathRules,
+    Paths,
+    Route,
+    duration,
+    goal_rate,
+    goal_routes,
+    stage_funnel,
+    target_cohort,
+    target_status,
+)
+from expectations.errors import DefinitionError
 from tests.oracles.conforming.cases import EPOCH, Unsupported, properties, text_of, time_of
 
 RULES = {"stages", "goal", "gap", "after", "end"}
@@ -40,7 +53,8 @@ def stage_funnel_case(case: Mapping[str, Any]) -> dict[str, Any]:
     check(case, {*RULES, "window", "range", "begin", "by", "value"})
     params = case["params"]
     start, end = (time_of(each) for each in params["range"]) if "range" in params else (None, None)
-    table = stage_funnel(
+    table = of_all_and_groups(
+        stage_funnel,
         built(case),
         window=params.get("window"),
         by=params.get("by", ()),
@@ -58,6 +72,16 @@ def stage_funnel_case(case: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def of_all_and_groups(
+    measure: Callable[..., pl.DataFrame], *args: Any, by: str | tuple[str, ...], **asked: Any
+) -> pl.DataFrame:
+    """A measure by group; where nothing is in any group, its zeros of all."""
+    table = measure(*args, by=by, **asked)
+    if len(table) or not by:
+        return table
+    return pl.concat([table, measure(*args, **asked)], how="diagonal_relaxed")
+
+
 def told(rows: pl.DataFrame) -> dict[str, Any]:
     first = rows.row(0, named=True)
     return {"rows": rows.rows(named=True), "direct": first["direct"], "late": first["late"]}
@@ -68,12 +92,55 @@ def goal_rate_case(case: Mapping[str, Any]) -> dict[str, Any]:
     check(case, {*RULES, "unit", "horizon", "by"})
     params = case["params"]
     goal = params["goal"]["any_of"] if params["unit"] == "customer" else None
-    table = goal_rate(built(case), goal, unit=params["unit"], by=params.get("by", ()), window=params.get("horizon"))
+    asked: dict[str, Any] = {"unit": params["unit"], "by": params.get("by", ()), "window": params.get("horizon")}
+    table = of_all_and_groups(goal_rate, built(case), goal, **asked)
     found = table.row(0, named=True)
     if "by" in params:
         groups = table.filter(~pl.col("is_total")).rows(named=True)
         found["groups"] = {"(null)" if row[params["by"]] is None else row[params["by"]]: row for row in groups}
     return found
+
+
+def goal_routes_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The families of routes with their counts, rates and medians."""
+    check(case, {*RULES, "families", "horizon", "session_gap", "value"})
+    params = case["params"]
+    try:
+        routes = [Route.model_validate(family) for family in params["families"]]
+    except ValidationError as error:
+        raise DefinitionError(str(error)) from None
+    steps = params["goal"]["any_of"]
+    goal = Goal(name="goal", steps=steps, horizon=params.get("horizon"), value=params.get("value"))
+    found = goal_routes(built(case), goal, routes).filter(pl.col("units") > 0)
+    rows = found.with_columns(pl.col("median_time", "p90_time").dt.total_microseconds() / 1e6)
+    return {
+        "families": {row["family"]: row for row in rows.to_dicts()},
+        "units": int(found["units"].sum()),
+        "goals": int(found["reached"].sum()),
+    }
+
+
+def target_status_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether a target is met."""
+    check(case, {"mature", "reached", "at_least", "at_most"})
+    given = {name: value for name, value in case["params"].items() if name != "kind"}
+    return target_status(given.pop("mature"), given.pop("reached"), **given).row(0, named=True)
+
+
+def target_cohort_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The last cohort that has been seen for long enough; with events, how many of it reached the goal."""
+    check(case, {*RULES, "horizon", "period", "timezone", "unit"})
+    params, given = case["params"], {}
+    calendar = {name: params[name] for name in ("period", "timezone") if name in params}
+    cohort = target_cohort(time_of(params["end"]), params["horizon"], **calendar)
+    if case.get("events"):
+        unit = params.get("unit", "journey")
+        goal = params["goal"]["any_of"] if unit == "customer" else None
+        found = goal_rate(
+            built(case), goal, unit=unit, start=cohort.start, end=cohort.end, window=params["horizon"]
+        ).row(0, named=True)
+        given = {name: found[name] for name in ("mature", "reached")}
+    return {"cohort": str(cohort.start.date()), **given}
 
 
 def check(case: Mapping[str, Any], known: set[str]) -> None:
@@ -90,6 +157,7 @@ def built(case: Mapping[str, Any]) -> Paths:
             "goal": params["goal"]["any_of"],
             "journey_gap": duration(params["gap"]) if "gap" in params else UNMET,
             "after": params.get("after", []),
+            **({"session_gap": params["session_gap"]} if "session_gap" in params else {}),
         }
     )
     events = [event for event in case["events"] if time_of(event["ts"]) <= end]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from itertools import combinations
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,6 +32,11 @@ def without_nan(value: Any) -> Any:
 
 def wilson(p: Params) -> dict[str, Any]:
     corrected = p.get("continuity_correction", False)
+    side = SIDES[p.get("alternative", p.get("side", "two-sided"))]
+    if side is not None:
+        confidence = p.get("confidence", 0.95)
+        low, high = intervals.wilson_bound(p["successes"], p["trials"], side, confidence, corrected=corrected)
+        return {"interval": [float(low), float(high)], "bound": float(low if side == "low" else high)}
     low, high = intervals.wilson(p["successes"], p["trials"], p.get("confidence", 0.95), corrected=corrected)
     return {"interval": [float(low), float(high)]}
 
@@ -45,6 +51,25 @@ def z_two_proportions(p: Params) -> dict[str, Any]:
     (k1, k2), (n1, n2) = p["successes"], p["trials"]
     found = tests.two_proportions_z(k1, n1, k2, n2)
     return {"z": float(found.statistic), "p_value": float(found.p_value)}
+
+
+def z_one_proportion(p: Params) -> dict[str, Any]:
+    found = tests.one_proportion_z(p["successes"], p["trials"], p["null"])
+    return {"z": float(found.statistic), "p_value": float(found.p_value)}
+
+
+def pairwise(p: Params) -> dict[str, Any]:
+    """Each pair of shares, with the p-values adjusted together."""
+    adjust = CORRECTIONS[p.get("correction", "holm")]
+    found = tests.pairwise_proportions(p["successes"], p["trials"])
+    adjusted = adjust(found.p_value)
+    return {
+        "pairs": list(map(list, combinations(range(len(p["trials"])), 2))),
+        "z": found.statistic.tolist(),
+        "p_values": found.p_value.tolist(),
+        "adjusted": adjusted.tolist(),
+        "rejected": (adjusted <= p.get("level", 0.05)).tolist(),
+    }
 
 
 def as_test(found: tests.Verdict) -> dict[str, Any]:
@@ -90,6 +115,27 @@ def logrank(p: Params) -> dict[str, Any]:
     return as_test(tests.log_rank(a["times"], a["observed"], b["times"], b["observed"]))
 
 
+def horizon_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The chances over horizons."""
+    params = case["params"]
+    if unknown := set(params) - {"kind", "edges", "hazards"}:
+        raise Unsupported(f"parameter {unknown.pop()}")
+    found = curves.horizon_chances(params["edges"], params["hazards"])
+    return {"chances": found.chances.tolist(), "expected_days": found.expected_days}
+
+
+SIDES: dict[str, Literal["low", "high"] | None] = {
+    **dict.fromkeys(("larger", "greater", "lower", "low"), "low"),
+    **dict.fromkeys(("smaller", "less", "upper", "high"), "high"),
+    **dict.fromkeys(("two-sided", "both"), None),
+}
+"""A one-sided interval by the alternative that it belongs to, or by its bound."""
+CORRECTIONS: dict[str, Callable[[Any], Any]] = {
+    "holm": corrections.holm,
+    "bonferroni": corrections.bonferroni,
+    "benjamini_hochberg": corrections.benjamini_hochberg,
+    "none": np.asarray,
+}
 METHODS: dict[str, Callable[[Params], dict[str, Any]]] = {
     "wilson": wilson,
     "newcombe": newcombe,
@@ -97,6 +143,10 @@ METHODS: dict[str, Callable[[Params], dict[str, Any]]] = {
     "chi2_against": chi2_of_shares,
     "chi2_equal": chi2_of_shares,
     "chi2_table": lambda p: as_test(tests.chi_square(p["table"])),
+    "z_one_proportion": z_one_proportion,
+    "pairwise": pairwise,
+    "pairwise_proportions": pairwise,
+    "holm": corrected(corrections.holm),
     "bonferroni": corrected(corrections.bonferroni),
     "benjamini_hochberg": corrected(corrections.benjamini_hochberg),
     "kaplan_meier": kaplan_meier,

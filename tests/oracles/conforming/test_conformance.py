@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.conformance import KINDS, judge
+from tests.conformance import KINDS, alike, judge
 
-FOLDER = Path(__file__).parents[2] / "conformance"
+FOLDER = Path(__file__).parent / "published"
 CASES = [case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text())["cases"]]
 
 
@@ -51,6 +51,174 @@ def test_a_histogram_has_as_many_bins_as_are_asked_for() -> None:
     events += [("bo", "one", "2024-01-01", ""), ("bo", "two", "2024-01-01T00:01:00Z", "")]
     histogram = {"origin": 10, "width": 10, "counts": [1, 0, 0, 0, 0, 1]}
     assert judge({**asked("funnel", events, bins=5), "expected": {"histogram": histogram}})[0] == "passed"
+
+
+def walked(params: dict[str, Any], expected: dict[str, Any], **case: Any) -> tuple[str, Any]:
+    """The verdict on a case of paths through a shop; a touch is its customer, page and minute."""
+    touches = [
+        ("ann", "/home/", 0, "page"),
+        ("ann", "tap", 1, "app"),
+        ("ann", "/cart", 2, "page"),
+        ("bo", "/cart", 0, "page"),
+    ]
+    touches += [("bo", "/help/", 1, "page"), ("bo", "/pay", 2, "page")]
+    events = [
+        {"customer": who, "event": page, "ts": 60 * at, "props": {"type": kind}} for who, page, at, kind in touches
+    ]
+    events.append({"customer": "bo", "event": "/late", "ts": None})
+    usual = {"kind": "paths", "session_gap_seconds": 1800, "trim_trailing_slash": True}
+    return judge({"id": "own", "params": {**usual, **params}, "events": events, "expected": expected, **case})
+
+
+@pytest.mark.parametrize(
+    ("params", "edges"),
+    [
+        ({"types": ["page"]}, ["1_/home -> 2_/cart", "1_/cart -> 2_/help", "2_/help -> 3_/pay"]),
+        ({"types": ["page"], "exclude": ["/help/"]}, ["1_/home -> 2_/cart", "1_/cart -> 2_/pay"]),
+        ({"start": "/help/"}, ["1_/help -> 2_/pay"]),
+        ({"event_filter": [{"prop": "type", "op": "neq", "value": "page"}]}, []),
+        (
+            {"customer_filter": [{"prop": "plan", "op": "eq", "value": "pro"}]},
+            ["1_/cart -> 2_/help", "2_/help -> 3_/pay"],
+        ),
+    ],
+)
+def test_paths_are_of_the_touches_that_are_asked_for(params: dict[str, Any], edges: list[str]) -> None:
+    of_customers = {"ann": {"plan": "free"}, "bo": {"plan": "pro"}}
+    expected = {"edges": dict.fromkeys(edges, 1)}
+    verdict, found = walked(params, expected, customer_props=of_customers)
+    assert (verdict, found["edges"]) == ("passed", expected["edges"])
+
+
+def test_a_return_may_take_several_touches_of_customers_of_a_kind() -> None:
+    days = ["2024-01-01", "2024-01-02", "2024-01-03"]
+    events = [("ann", 0), ("ann", 1), ("ann", 1.2), ("ann", 2), ("bo", 0), ("bo", 1), ("cy", 0), ("cy", 1), ("cy", 1.5)]
+    case = {
+        "id": "own",
+        "params": {
+            **{"kind": "retention", "period": "day", "periods": days, "columns": 3, "type": "first_time"},
+            **{"target": {"any_of": ["*"]}, "returning": {"any_of": ["*"]}, "min_occurrences": 2},
+            "customer_filter": [{"prop": "plan", "op": "neq", "value": "free"}],
+            "customer_props": {"cy": {"plan": "free"}},
+        },
+        "events": [{"customer": who, "event": "open", "ts": 86_400 * day} for who, day in events],
+        "expected": {"matrix": [[2, 1, 0], [0, 0, 0], [0, 0, 0]]},
+    }
+    assert judge(case)[0] == "passed", judge(case)
+
+
+def test_funnels_are_of_customers_and_events_of_a_kind() -> None:
+    events = [(who, name, f"2024-01-0{day}", "") for who in ("ann", "bo") for name, day in (("one", 1), ("two", 2))]
+    case = asked("funnel", events, customer_filter=[{"prop": "plan", "op": "is_set"}], exclude=["other"])
+    found = judge({**case, "customer_props": {"bo": {"plan": "pro"}}, "expected": {"counts": [1, 1]}})
+    assert found[0] == "passed", found
+
+
+def test_two_readings_of_a_window_hold_together() -> None:
+    events = [("ann", "one", "2024-01-01", ""), ("ann", "two", "2024-01-01", ""), ("bo", "one", "2024-01-01", "")]
+    events += [("bo", "x", "2024-01-01T01", ""), ("bo", "two", "2024-01-01T02", "")]
+    strict = {"on_other_row": "stop", "time_between_steps": "strictly_increasing"}
+    case = asked("window_funnel", events, **strict)
+    assert judge({**case, "expected": {"levels": {"ann": 1, "bo": 1}}})[0] == "passed"
+
+
+def test_sessions_are_listed_and_an_event_without_a_time_is_in_none() -> None:
+    events = [{"customer": "ann", "event": "a", "ts": at} for at in (0, None, 60, 7200)]
+    sessions = [
+        {"customer": "ann", "number": 1, "begin": 0, "end": 60, "events": 2},
+        {"customer": "ann", "number": 2, "begin": 7200, "end": 7200, "events": 1},
+    ]
+    expected = {"session_number": [1, None, 1, 2], "sessions": sessions}
+    case = {"id": "own", "params": {"kind": "sessions", "gap_seconds": 1800}, "events": events, "expected": expected}
+    assert judge(case)[0] == "passed", judge(case)
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"method": "wilson", "successes": 18, "trials": 20, "alternative": "larger"}, {"interval": [0.7383370, 1.0]}),
+        ({"method": "z_one_proportion", "successes": 60, "trials": 100, "null": 0.5}, {"z": 2.0, "p_value": 0.0455003}),
+        ({"method": "chi2_equal", "successes": [5, 12, 20], "trials": [83, 99, 90]}, {"df": 2, "chi2": 9.9306735}),
+        (
+            {"method": "pairwise", "successes": [5, 12, 20], "trials": [83, 99, 90], "correction": "holm"},
+            {"p_values": [0.1591813, 0.0024680, 0.0644130], "rejected": [False, True, False]},
+        ),
+        ({"method": "kaplan_meier", "times": [1, 2], "observed": [1, 1]}, {"standard_error": [0.3535534, None]}),
+    ],
+)
+def test_statistics_of_one_side_one_sample_and_many_pairs(params: dict[str, Any], expected: dict[str, Any]) -> None:
+    case = {"id": "own", "params": {"kind": "statistics", **params}, "events": [], "tolerance": 1e-6}
+    verdict, found = judge({**case, "expected": expected})
+    assert verdict == "passed", found
+
+
+RULES = {"stages": [{"name": "Look", "events": ["look"]}], "goal": {"any_of": ["buy"]}, "gap": "9d", "end": 864_000}
+COUNTS = {"units": 0, "mature": 0, "open": 0, "direct": 0, "reached": 0, "goal_rate": None, "groups": {}}
+COHORT = {"start": {"any_of": ["a"]}, "returning": {"any_of": ["b"]}, "after": [1], "end": 90_000}
+CELL = {"after": 1, "size": 1, "eligible": 1, "returned": 1, "value": 0}
+HOURS = {"period": "hour", "timezone": "Asia/Tokyo", "end": 7200}
+
+
+@pytest.mark.parametrize(
+    ("params", "touches", "expected"),
+    [
+        ({"kind": "goal_rate", "unit": "journey", "horizon": "1d", "by": "device", **RULES}, [], COUNTS),
+        (
+            {"kind": "stage_funnel", "window": "1d", "by": "device", **RULES},
+            [],
+            {"rows": [{"name": "Look", "entered": 0}, {"name": "goal", "entered": 0}], "direct": 0, "groups": {}},
+        ),
+        (
+            {"kind": "cohort_retention", "period": "hour", "timezone": "Asia/Tokyo", "value": "price", **COHORT},
+            [("ann", "a", 0), ("ann", "b", 3600)],
+            {"cells": [{"cohort": 0, **CELL}]},
+        ),
+        (
+            {"kind": "lifecycle", "active": {"any_of": ["*"]}, **HOURS},
+            [("ann", "a", 0)],
+            {"rows": [{"period": 0, "new": 1, "dormant": 0}, {"period": 3600, "new": 0, "dormant": 1}]},
+        ),
+        (
+            {"kind": "lapse", "active": {"any_of": ["*"]}, "gap": "30d", "end": 864_000},
+            [("ann", "a", 0)],
+            {"rows": [], "customers": 0, "left_out": 1},
+        ),
+        (
+            {"kind": "response_rate", "asked": "ask", "answered": "tell", "within": "5d", "end": 864_000},
+            [],
+            {"invitations": 0, "answered": 0, "uninvited": 0, "response_rate": None},
+        ),
+    ],
+)
+def test_newer_measures_of_few_or_no_touches(
+    params: dict[str, Any], touches: list[tuple[str, str, float]], expected: dict[str, Any]
+) -> None:
+    events = [{"customer": who, "event": name, "ts": at} for who, name, at in touches]
+    verdict, found = judge({"id": "own", "params": params, "events": events, "expected": expected})
+    assert verdict == "passed", found
+
+
+def test_an_average_is_not_cut_to_microseconds() -> None:
+    events = [(who, "one", "2024-01-01", "") for who in "abc"]
+    events += [(who, "two", f"2024-01-01T00:00:0{n}Z", "") for who, n in zip("abc", (1, 1, 2), strict=True)]
+    case = {**asked("funnel", events), "expected": {"average": 4 / 3}}
+    assert judge(case)[0] == "passed", judge(case)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [({"credit": {"a": 1.0, "b": 0.0}}, True), ({"credit": {"a": 1.0, "b": 0.1}}, False)],
+)
+def test_what_more_is_in_credit_is_0(found: dict[str, Any], verdict: bool) -> None:
+    assert alike(found, {"credit": {"a": 1}}, 1e-9) is verdict
+    assert not alike({"removal": {"a": 1, "b": 0}}, {"removal": {"a": 1}}, 1e-9)
+
+
+def test_what_is_no_zone_or_no_path_fails_no_other_case() -> None:
+    zone = asked("funnel", [("ann", "one", "2024-01-01", "")], timezone="Mars", date_from="2024-01-01")
+    assert judge({**zone, "expected": {"error": True}})[0] == "passed"
+    ready = {"id": "own", "params": {"kind": "attribution", "model": "linear", "paths": []}, "events": []}
+    assert judge({**ready, "expected": {"credit": {}}})[0] == "passed"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Changes of a conversion and drivers of drop-off, as cases ask for them.
+"""Changes of a conversion, drivers of drop-off and experiments, as cases ask for them.
 
 Counts without events become customers, one touch a step.
 """
@@ -12,9 +12,23 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analytics import Funnel, Paths, change, drivers
+from analytics import (
+    Experiment,
+    Funnel,
+    MeanSums,
+    Paths,
+    change,
+    confidence_sequence,
+    difference_of_shares,
+    drivers,
+    experiment,
+    experiment_health,
+    mean_difference,
+    sample_ratio,
+)
 from analytics.statistics.strata import interaction_of, stratified_difference
 from tests.oracles.conforming.cases import EPOCH, Unsupported, paths_of, step_of, text_of, time_of
+from tests.oracles.conforming.customers.activity import check, seen
 from tests.oracles.conforming.statistics import without_nan
 
 DAY = timedelta(days=1)
@@ -112,7 +126,8 @@ def drivers_case(case: Mapping[str, Any]) -> dict[str, Any]:
 
 def stratified_case(case: Mapping[str, Any]) -> dict[str, Any]:
     """The plain and the adjusted difference of the exposed and the others."""
-    counts = np.array([[*stratum["exposed"], *stratum["others"]] for stratum in case["params"]["strata"]]).T
+    rows = [[*stratum["exposed"], *stratum["others"]] for stratum in case["params"]["strata"]]
+    counts = np.array(rows).reshape(-1, 4).T
     found = stratified_difference(*counts)._asdict()
     return {name: without_nan(float(value)) for name, value in found.items()}
 
@@ -122,3 +137,64 @@ def interaction_case(case: Mapping[str, Any]) -> dict[str, Any]:
     k, n = np.array([case["params"][name] for name in ("both", "first", "second", "neither")]).T
     found = interaction_of(k, n)._asdict()
     return {name: bool(value) if name == "tested" else without_nan(float(value)) for name, value in found.items()}
+
+
+def sample_ratio_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether customers fall on variants as planned."""
+    params = check(case, {"kind", "counts", "planned"})
+    found = sample_ratio(params["counts"], params["planned"])._asdict()
+    return {name: without_nan(value) for name, value in found.items()}
+
+
+def mean_difference_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The difference of two means, from rows of one number or two, or from sums."""
+    params = check(case, {"kind", "control", "treatment", "sums"})
+    if "sums" in params:
+        sums = [MeanSums(**params["sums"][name]) for name in ("control", "treatment")]
+    else:
+        rows = [params[name] for name in ("control", "treatment")]
+        columns = [list(zip(*own, strict=True)) or [()] for own in rows]
+        sums = [MeanSums.of(*each) for each in columns]
+    return {name: without_nan(value) for name, value in mean_difference(*sums)._asdict().items()}
+
+
+def confidence_sequence_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The interval that holds at every look."""
+    params = check(case, {"kind", "shares", "d", "v", "N", "expected", "alpha"})
+    estimate: tuple[Any, Any, Any] = (params.get("d"), params.get("v"), params.get("N"))
+    if "shares" in params:
+        estimate = difference_of_shares(*params["shares"]["treatment"], *params["shares"]["control"])
+    given = {name: params[name] for name in ("expected", "alpha") if name in params}
+    found = {"difference": estimate[0], "variance": estimate[1], **confidence_sequence(*estimate, **given)._asdict()}
+    return {name: without_nan(float(value)) for name, value in found.items()}
+
+
+EXPERIMENT = {"kind", "assignment", "variant", "control", "planned", "goal", "window", "start", "end"}
+
+
+def experiment_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """Who is assigned, and the shares that reach the goal, at one look."""
+    params = check(case, EXPERIMENT)
+    options = {name: params[name] for name in ("planned", "window") if name in params}
+    if "start" in params:
+        options["start"] = time_of(params["start"])
+    asked = Experiment(
+        "case",
+        step_of(params["assignment"]),
+        variant=params["variant"],
+        control=params["control"],
+        metrics=step_of(params["goal"]),
+        **options,
+    )
+    paths = seen(case)
+    health, table = experiment_health(paths, asked), experiment(paths, asked, horizon="fixed")
+    variants = {row["variant"]: {**row, "reached": row["sum"], "share": row["mean"]} for row in table.to_dicts()}
+    return {
+        "assigned": dict(zip(health["variant"], health["assigned"], strict=True)),
+        "mixed": health["mixed"].sum(),
+        "open": health["open"].sum(),
+        "without_variant": health["without_variant"][0] if len(health) else 0,
+        "variants": variants,
+        "differences": {name: row for name, row in variants.items() if name != params["control"]},
+        "srm": health["srm"][0] if len(health) else None,
+    }

@@ -8,10 +8,12 @@ from typing import Any
 
 import polars as pl
 
-from analytics import Paths, Selection, matches, retention, returns
-from tests.oracles.conforming.cases import Unsupported, day_start, paths_of, step_of
+from analytics import Paths, ReturnRules, Selection, matches, retention, returns
+from tests.oracles.conforming.cases import Unsupported, day_start, paths_of, step_of, universe
 
-RETENTION = {"kind", "period", "periods", "columns", "target", "returning", "type", "cumulative", "timezone"}
+RETENTION = {"kind", "period", "periods", "columns", "target", "returning", "type", "cumulative", "timezone"} | {
+    *("types", "event_filter", "exclude", "customer_filter", "customer_props", "min_occurrences"),
+}
 PERIODS = ("hour", "day", "week", "week_sunday", "month")
 TYPES = {"recurring": "every", "first_time": "first"}
 LONG = timedelta(days=40_000)
@@ -25,13 +27,16 @@ def retention_case(case: Mapping[str, Any]) -> dict[str, Any]:
     if params["period"] not in PERIODS or params["type"] not in TYPES:
         raise Unsupported(f"{params['type']} retention by {params['period']}")
     zone = params.get("timezone", "UTC")
-    seen = paths_of(case)
+    counting, every = universe(params), paths_of(case)
+    seen = every if counting is None else Paths.from_frame(every.touches.collect().filter(counting))
+    least = params.get("min_occurrences") or 1
     asked: dict[str, Any] = {"period": params["period"], "cohort": TYPES[params["type"]], "timezone": zone}
     steps = (step_of(params["target"]), step_of(params["returning"]))
     members = returns(seen, *steps, **asked)
     later = Paths.from_frame(seen.touches.collect(), end_of_data=day_start(params["periods"][-1], zone) + LONG)
     way = "on_or_after" if params.get("cumulative") else "on"
-    table = retention(later, *steps, **asked, returns=way, periods=max(1, params["columns"] - 1))
+    rules = ReturnRules(least=least)
+    table = retention(later, *steps, **asked, returns=way, periods=max(1, params["columns"] - 1), rules=rules)
     table = table.filter(~pl.col("is_total"))
     cells = {(row["cohort"], row["after"]): row for row in table.iter_rows(named=True)}
     begins = [day_start(day, zone) for day in params["periods"]]
