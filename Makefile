@@ -2,7 +2,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-PACKAGES := journeys expectations ingest analytics reports
+PACKAGES := journeys explorer expectations ingest analytics reports manual
 DATA ?= shop
 
 .PHONY: demo test check setup lint types contracts doctest wheel versions docs audit bench promises sbom long kafka alerts pin clean
@@ -11,9 +11,11 @@ demo: $(VENV)/.demo            ## install, run the main job on a simulated shop,
 	@$(BIN)/journeys demo --data $(DATA)
 
 test: $(VENV)/.test            ## the tests, file by file in parallel; what needs Chromium, Apache Kafka or Java is skipped, with a reason, where absent
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-check: lint types contracts doctest docs wheel test  ## all that a change must pass
+check: $(VENV)/.test           ## all that a change must pass; what is not a test runs two at a time
+	@$(MAKE) --jobs=2 lint types contracts doctest docs wheel
+	@$(MAKE) test
 
 setup: $(VENV)/.test           ## the environment of a developer
 
@@ -36,8 +38,15 @@ wheel: $(VENV)/.test           ## builds the wheel, installs it into an empty en
 versions: $(VENV)/.test        ## a short run with each supported version of Python and polars
 	.ci/versions
 
-docs: $(VENV)/.test            ## reference pages from the docstrings, into build/reference
-	$(BIN)/pdoc -o build/reference $(PACKAGES)
+docs: $(VENV)/.test $(VENV)/.docs/bin/zensical  ## the documentation as a site that needs no network, into build/docs/site; every link is checked
+	$(BIN)/python -m manual write build/docs
+	$(VENV)/.docs/bin/zensical build --strict --config-file build/docs/zensical.toml
+	$(BIN)/python -m manual check build/docs
+
+$(VENV)/.docs/bin/zensical: $(VENV)/bin/python manual/requirements.txt  # a tool environment of its own
+	@$(BIN)/python -m venv $(VENV)/.docs
+	@$(VENV)/.docs/bin/python -m pip install --quiet --disable-pip-version-check -r manual/requirements.txt
+	@touch $@
 
 SITE ?= demo/site
 LAKE ?= demo/lake
@@ -61,10 +70,12 @@ $(VENV)/.sbom/bin/cyclonedx-py: $(VENV)/bin/python  # a tool environment of its 
 	@$(VENV)/.sbom/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8'
 
 long: $(VENV)/.test            ## long searches for rare faults; the tests have a short run of each
+	JOURNEYS_EXAMPLES=400 $(BIN)/python -m pytest -q $$(grep -rl JOURNEYS_EXAMPLES tests --include='*.py')
 	$(BIN)/python -m tests.ingest.upkeep.overlaps 200
 	$(BIN)/python -m tests.ingest.upkeep.steady 20000
 	$(BIN)/python -m tests.journeys.shapes.long
 	$(BIN)/python -m tests.reports.questions.stories --seeds 20
+	$(BIN)/python -m tests.analytics.monitoring.runs.histories 200
 	$(BIN)/python benchmarks/mutants.py --changes 20
 
 kafka: .cache/kafka/.ready     ## fetch Apache Kafka for the tests that need it (Java 17 and Maven)
