@@ -22,7 +22,7 @@ from analytics.engine.analysis import IS_TOTAL, answer, measured_by
 from analytics.engine.conditions import Step, Words, several
 from analytics.engine.goals import GoalWords, step_touches
 from analytics.engine.matching import Matcher
-from analytics.engine.partials import numbered, sums_by_customer
+from analytics.engine.partials import densely, numbered, sums_by_customer
 from analytics.engine.run import run
 from analytics.goals.stage_funnel import NEVER, NONE, StageMeasure, Touches
 from analytics.paths.sequences import UnitSequences, sorted_answer
@@ -106,6 +106,22 @@ class _Seen:
         return found
 
 
+@dataclass(frozen=True)
+class _Met:
+    """The journeys of a part at every stage, those with a pain there, and those alike without it.
+
+    `entries` has, for those with and those without, an entry per journey, stage, pain and stratum: the journey, the
+    position of the stage, that of the pain, the furthest stage so far, and a position in `kinds`: what it has in common
+    with others. Over all pains, and over all strata, the positions are `_ALL`; `kinds` is null there. `sizes` are how
+    many positions there are of each.
+    """
+
+    reached: Flags
+    kinds: pl.Series
+    sizes: tuple[int, ...]
+    entries: dict[tuple[str, str], tuple[Ints, ...]]
+
+
 @dataclass(frozen=True, eq=False)
 class Pains(StageMeasure):
     """Counts the mature journeys at every stage, those with each pain there, and those that reached the goal.
@@ -179,23 +195,42 @@ class Pains(StageMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The journeys of one part."""
+        asked = (self.stages, self.view.reading, self.kinds, self.load_seconds, self.slow, self.alike)
+        (whole, everyone), *groups = sequences.groupings()
+        met = sequences.part.once(("pains", *asked), lambda: self._met(sequences))
+        totals = sequences.part.once(("pain totals", *asked), lambda: self._cells(sequences, met, everyone, 1))
+        cells = [(whole, totals), *((keys, self._cells(sequences, met, group, len(keys))) for keys, group in groups)]
+        return pl.concat(
+            pl.concat([keys[counts[" group"]], counts], how="horizontal").select(*self.schema) for keys, counts in cells
+        )
+
+    def _met(self, sequences: UnitSequences) -> _Met:
+        """The journeys at every stage, those with each pain there, and those alike."""
         followed, rows = self.followed(sequences), max(self.stages.rows, 1)
-        counted = followed.mature & ~followed.direct
-        reached = followed.first[:, -1] != NONE
-        seen = _Seen.of(sequences, Touches.of(sequences, self.stages), rows, counted)
+        seen = _Seen.of(sequences, Touches.of(sequences, self.stages), rows, followed.mature & ~followed.direct)
         there = seen.rank != NONE
         at_stage = np.unique(seen.unit[there] * rows + seen.rank[there])
         strata = np.unique((seen.unit[there] * rows + seen.rank[there]) * rows + seen.furthest[there])
-        tables = [self._table(sequences, reached, _ALL, at_stage // rows, rank=at_stage % rows, far=None, of=_WITH)]
+        kinds, kind = self._alike(sequences)
+        found: dict[tuple[str, str], list[tuple[Ints, ...]]] = {_WITH: [], _WITHOUT: []}
+
+        def add(of: tuple[str, str], pain: int, unit: Ints, rank: Ints, far: Ints | None) -> None:
+            every = np.full(len(unit), _ALL)
+            stratum = (every, every) if far is None else (far, kind[unit])
+            found[of].append((unit, rank, np.full(len(unit), pain), *stratum))
+
+        add(_WITH, _ALL, *np.divmod(at_stage, rows), None)
         for pain, (marked, stage) in enumerate(self._marked(sequences, seen)):
             hits = np.flatnonzero(marked & (stage != NONE))
             met, first = np.unique(seen.unit[hits] * rows + stage[hits], return_index=True)
-            others = strata[~np.isin(strata // rows, met)]
-            beside, own, far = others // rows // rows, others // rows % rows, others % rows
-            tables.append(self._table(sequences, reached, pain, beside, rank=own, far=far, of=_WITHOUT))
-            for far_of in (None, seen.furthest[hits[first]]):
-                tables.append(self._table(sequences, reached, pain, met // rows, rank=met % rows, far=far_of, of=_WITH))
-        return pl.concat(tables)
+            own, far = np.divmod(strata[~np.isin(strata // rows, met)], rows)
+            add(_WITHOUT, pain, *np.divmod(own, rows), far)
+            add(_WITH, pain, *np.divmod(met, rows), None)
+            add(_WITH, pain, *np.divmod(met, rows), seen.furthest[hits[first]])
+        entries = {
+            of: tuple(np.concatenate(each) for each in zip(*own, strict=True)) for of, own in found.items() if own
+        }
+        return _Met(followed.first[:, -1] != NONE, kinds, (rows, len(self.kinds), rows, len(kinds)), entries)
 
     def _marked(self, sequences: UnitSequences, seen: _Seen) -> Iterator[tuple[Flags, Ints]]:
         """Of every pain, which touches meet it, and the stage that it counts at."""
@@ -207,41 +242,40 @@ class Pains(StageMeasure):
         yield (seen.rank != NONE) & (seen.rank < seen.before), seen.before
         yield seen.repeated, seen.stage
 
-    def _table(
-        self,
-        sequences: UnitSequences,
-        reached: Flags,
-        pain: int,
-        unit: Ints,
-        *,
-        rank: Ints,
-        far: Ints | None,
-        of: tuple[str, str],
-    ) -> pl.DataFrame:
-        """The counts of entries: each is of a unit at a stage, and, with `far`, of the stratum of those alike."""
-        own = {_RANK: rank, _PAIN: np.full(len(unit), pain), _FAR: np.full(len(unit), _ALL) if far is None else far}
-        alike = pl.lit(None, pl.String) if far is None else self._alike(sequences)[unit]
-        entries = pl.DataFrame(own, schema=dict.fromkeys(own, pl.Int64)).with_columns(alike.alias(_ALIKE))
-        values = {of[1]: np.ones(len(sequences), np.int64), of[0]: reached}
-        people: dict[str, Any] = {}
-        if of is _WITH:
-            values[_LOST], people = ~reached, {"people_of": [_WITH[0], _LOST]}
-        tables = [pl.DataFrame(schema=self.schema)]
-        for keys, group in sequences.groupings():
-            cells, cell = numbered(pl.concat([keys[group[unit]], entries], how="horizontal"))
-            sums = sums_by_customer(cell, sequences.customer, values, len(cells), shares=[of], units=unit, **people)
-            tables.append(pl.concat([cells, sums], how="horizontal"))
-        table = pl.concat(tables, how="diagonal").select(*self.schema)
-        return table.with_columns(pl.col(list(self.COUNTS)).fill_null(0))
+    def _cells(self, sequences: UnitSequences, met: _Met, group: Ints, groups: int) -> pl.DataFrame:
+        """The counts of every group, stage, pain and stratum with journeys; `" group"` is the number of the group."""
+        schema = {" group": pl.Int64, **self.KEYS}
+        tables = [pl.DataFrame(schema={**schema, **self.COUNTS})]
+        for of, (unit, *stratum) in met.entries.items():
+            values, people = {of[1]: np.ones(len(sequences), np.int64), of[0]: met.reached}, []
+            if of is _WITH:
+                values[_LOST], people = ~met.reached, [_WITH[0], _LOST]
+            cell, size = group[unit], groups
+            for number, most in zip(stratum, met.sizes, strict=True):
+                cell, size = cell * (most + 1) + number + 1, size * (most + 1)
+            cells, number = densely(cell, size)
+            sums = sums_by_customer(
+                number, sequences.customer, values, len(cells), shares=[of], units=unit, people_of=people
+            )
+            one = np.zeros(len(cells), np.int64)
+            one[number] = np.arange(len(number))  # an entry of each cell
+            *places, kind = (each[one] for each in stratum)
+            keys = pl.DataFrame([group[unit[one]], *places, met.kinds[kind]], schema=schema)
+            tables.append(pl.concat([keys, sums], how="horizontal"))
+        return (
+            pl.concat(tables, how="diagonal")
+            .select(*tables[0].columns)
+            .with_columns(pl.col(list(self.COUNTS)).fill_null(0))
+        )
 
-    def _alike(self, sequences: UnitSequences) -> pl.Series:
-        """What units must have in common, at their first touch."""
+    def _alike(self, sequences: UnitSequences) -> tuple[pl.Series, Ints]:
+        """What units may have in common at their first touch, with null at the end, and which of it each unit has."""
         if not self.alike:
-            return pl.repeat("", len(sequences), dtype=pl.String, eager=True)
-        first = sequences.read(self.alike, sequences.bounds[:-1])
-        return first.select(
-            pl.concat_str([pl.col(name).cast(pl.String).fill_null("") for name in self.alike], separator=_SEPARATOR)
-        ).to_series()
+            return pl.Series(["", None]), np.zeros(len(sequences), np.int64)
+        kinds, number = numbered(sequences.read(self.alike, sequences.bounds[:-1]))
+        texts = [pl.col(name).cast(pl.String).fill_null("") for name in self.alike]
+        found = kinds.select(pl.concat_str(texts, separator=_SEPARATOR)).to_series()
+        return pl.concat([found, pl.Series([None], dtype=pl.String)]), number
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `pains`."""

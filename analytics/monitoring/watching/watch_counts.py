@@ -184,12 +184,12 @@ class WatchCounts(PathMeasure):
                 continue
             mature = are_followed(at, window, self.view.end_of_data)
             won = (goal_at[units] >= at) & (goal_at[units] - at <= window)
+            placed, people = touches.placed(sequences.rows[places]), sequences.customer[units]
             for number, pair in own:
                 wait = found.waits(units, at, code.get(pair.target, -1))
                 follows = wait <= micros(pair.window)
                 values = {"count": follows, "went": follows & mature, "won": follows & mature & won}
-                people = sequences.customer[units]
-                yield from touches.cells("pair", number, sequences.rows[places], people, values)
+                yield touches.counted("pair", number, placed, people, values)
 
     def _journeys(self, sequences: UnitSequences, touches: _PartTouches) -> Iterator[pl.DataFrame]:
         if self.stages is None:
@@ -203,10 +203,10 @@ class WatchCounts(PathMeasure):
             goal = counted
             if 1 < step < last or (step == last and last > 1):
                 kept = np.flatnonzero(counted["previous"])
-                yield from self._of_journeys(("stage", step - 1), kept, counted, (first, sequences, touches))
+                yield self._of_journeys(("stage", step - 1), kept, counted, (first, sequences, touches))
         if goal is not None:
             kept = np.flatnonzero(goal["entered"])
-            yield from self._of_journeys(("goal", 0), kept, goal, (first, sequences, touches))
+            yield self._of_journeys(("goal", 0), kept, goal, (first, sequences, touches))
 
     def _of_journeys(
         self,
@@ -214,14 +214,14 @@ class WatchCounts(PathMeasure):
         kept: Indices,
         counted: Mapping[str, Flags],
         at: tuple[Indices, UnitSequences, _PartTouches],
-    ) -> Iterator[pl.DataFrame]:
+    ) -> pl.DataFrame:
         first, sequences, touches = at
         reached, to_goal, horizon = counted["reached"][kept], sequences.to_goal[kept], micros(self.horizon)
         won = (to_goal >= 0) & (to_goal <= horizon)
         begin = sequences.microseconds(sequences.bounds[:-1][kept])
         went = reached & are_followed(begin, horizon, self.view.end_of_data)
         values = {"count": reached, "went": went, "won": went & won}
-        yield from touches.cells(*item, first[kept], sequences.customer[kept], values)
+        return touches.cells(*item, first[kept], sequences.customer[kept], values)
 
     def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Adds up the counts of parts."""
@@ -269,6 +269,17 @@ class WatchCounts(PathMeasure):
         return totals_first(table, (), "measure", "name", "by", "group", "period").select(*self.SCHEMA)
 
 
+@dataclass(frozen=True)
+class _Placed:
+    """Where cases lie: of every cell its column, value and period; of every entry its cell and its case."""
+
+    column: Indices
+    value: Indices
+    period: Indices
+    number: Indices
+    case: Indices
+
+
 class _PartTouches:
     """The touches of a part: their periods, and their groups by column."""
 
@@ -288,8 +299,12 @@ class _PartTouches:
 
     def cells(
         self, measure: str, item: int, rows: Indices, people: NDArray[Any], values: Mapping[str, Flags]
-    ) -> Iterator[pl.DataFrame]:
+    ) -> pl.DataFrame:
         """The counts of cases at these rows, in all and by group; `values` are counted of them."""
+        return self.counted(measure, item, self.placed(rows), people, values)
+
+    def placed(self, rows: Indices) -> _Placed:
+        """The cells that cases at these rows lie in."""
         periods = len(self.starts)
         widths = [1, *(len(self.asked.words[name]) for name in self.asked.groups)]
         begin = np.cumsum([0, *widths])
@@ -299,17 +314,24 @@ class _PartTouches:
         cells, number = densely(cell, int(begin[-1]) * periods)
         group, period = np.divmod(cells, periods)
         column = np.searchsorted(begin, group, "right") - 1
-        keys = {"item": np.full(len(cells), item), "column": column - 1, "value": group - begin[column]}
-        of = {"of": np.ones(len(rows), np.bool_), "lost": ~values["count"], **values}
-        units = place // code.shape[1]
-        sums = sums_by_customer(number, people, of, len(cells), people_of=["count", "lost"], units=units)
-        yield self._named(measure, sums, keys, period)
+        return _Placed(column - 1, group - begin[column], period, number, place // code.shape[1])
+
+    def counted(
+        self, measure: str, item: int, placed: _Placed, people: NDArray[Any], values: Mapping[str, Flags]
+    ) -> pl.DataFrame:
+        """The same of cases that are placed already."""
+        size = len(placed.period)
+        of = {"of": np.ones(len(people), np.bool_), "lost": ~values["count"], **values}
+        sums = sums_by_customer(placed.number, people, of, size, people_of=["count", "lost"], units=placed.case)
+        keys = {"item": np.full(size, item), "column": placed.column, "value": placed.value}
+        return self._named(measure, sums, keys, placed.period)
 
     def _named(self, measure: str, sums: pl.DataFrame, keys: Mapping[str, Indices], period: Indices) -> pl.DataFrame:
         """The sums of cells with their keys."""
-        columns = {name: pl.Series(each, dtype=pl.Int64) for name, each in keys.items()}
-        named = sums.with_columns(measure=pl.lit(measure), period=self.starts.gather(period), **columns)
-        return named.select(*self.asked.schema)
+        columns: dict[str, Any] = {**sums.to_dict(), **keys, "period": self.starts[period]}
+        columns["measure"] = pl.Series([measure], dtype=pl.String).new_from_index(0, len(sums))
+        schema = self.asked.schema
+        return pl.DataFrame({name: columns[name] for name in schema}, schema=schema)
 
     def counts(self) -> Iterator[pl.DataFrame]:
         """Volumes, errors, slow pages and answers."""
@@ -320,24 +342,22 @@ class _PartTouches:
         number = {name: n for n, name in enumerate(self.asked.words[TOUCHPOINT].cast(pl.String))}
         for name in (name for name in self.asked.touchpoints if name in number):
             own = np.flatnonzero(self._codes(TOUCHPOINT) == number[name])
-            for found in self.cells(
-                TOUCHPOINT, number[name], own, self.people[own], _counted(np.ones(len(own), np.bool_))
-            ):
-                yield found.filter(pl.col("column") >= 0)
+            every = _counted(np.ones(len(own), np.bool_))
+            yield self.cells(TOUCHPOINT, number[name], own, self.people[own], every).filter(pl.col("column") >= 0)
         errors = self.asked.words[TOUCHPOINT].cast(pl.String).str.to_lowercase().str.contains("error")
         if errors.any():
             is_error = np.isin(self._codes(TOUCHPOINT), np.flatnonzero(errors.to_numpy()))
-            yield from self.cells("errors", 0, rows, self.people, _counted(is_error))
+            yield self.cells("errors", 0, rows, self.people, _counted(is_error))
         if LOAD_SECONDS in self.frame.columns:
             seconds = self.frame[LOAD_SECONDS].cast(pl.Float64).fill_null(float("nan")).to_numpy()
             pages = np.flatnonzero(~np.isnan(seconds))
-            yield from self.cells("slow pages", 0, pages, self.people[pages], _counted(seconds[pages] > SLOW))
+            yield self.cells("slow pages", 0, pages, self.people[pages], _counted(seconds[pages] > SLOW))
         if SURVEY in self.frame.columns and SCORE in self.frame.columns:
             score = self.frame[SCORE].cast(pl.Float64).fill_null(float("nan")).to_numpy()
             for code, name in enumerate(self.asked.words[SURVEY].cast(pl.String)):
                 answers = np.flatnonzero((self._codes(SURVEY) == code) & ~np.isnan(score))
                 low = score[answers] <= LOW_SCORES.get(name, -np.inf)
-                yield from self.cells("survey", code, answers, self.people[answers], _counted(low))
+                yield self.cells("survey", code, answers, self.people[answers], _counted(low))
 
     def _volumes(self, measure: str, codes: Indices) -> pl.DataFrame:
         """The touches of every word of a column."""

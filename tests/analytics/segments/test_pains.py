@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
-from analytics import PathRules, Paths, UnknownWordWarning, pains
+from analytics import PathRules, Paths, UnknownWordWarning, answer_all, pains
 from expectations.errors import DefinitionError
 from tests.oracles.whole_paths.pains import Touched, Walked, difference, pains_of
 from tests.written import START, in_parts
@@ -35,8 +38,8 @@ def drawn(seed: int, customers: int = 12) -> Paths:
         for _ in range(draw.randint(1, 14)):
             at += draw.choice([0, 0, 1, 2, 12])
             load = draw.choice(["", "", ",load_seconds=2", ",load_seconds=5"])
-            device = draw.choice(["phone", "desk"])
-            own.append(f"{draw.choice(words).replace(' ', '_')}@{at}d[device={device}{load}]")
+            device, place = draw.choice(["phone", "desk"]), draw.choice("ab")
+            own.append(f"{draw.choice(words).replace(' ', '_')}@{at}d[device={device},place={place}{load}]")
         people[f"c{number}"] = " ".join(own)
     return Paths.from_text(people, end="60d", rules=RULES)
 
@@ -88,6 +91,21 @@ def test_groups_add_up_and_only_their_own_journeys_are_alike() -> None:
     assert groups.sort(pl.all()).rows() == whole.sort(pl.all()).rows()
     alone = pains(paths, window="8d", alike=["device"]).filter(kind="back")
     assert alone["with_it"].sum() == found.filter("is_total", kind="back")["with_it"].sum()
+
+
+def test_questions_of_one_round_are_answered_as_alone() -> None:
+    paths = in_parts(drawn(3, 60), 3)
+    asked = {
+        (by, column, since, slow): partial(
+            pains, window="8d", by=by, alike=[column] if column else [], start=since, end=date(2026, 3, 1), slow=slow
+        )
+        for by in ("device", "place", ())
+        for column in ("", "device")
+        for since in (None, date(2026, 1, 20))
+        for slow in (3.0, 9.0)
+    }
+    for key, answer in answer_all(paths, asked).items():
+        assert_frame_equal(answer, pains(paths, **asked[key].keywords))
 
 
 def test_a_failed_payment_costs_what_those_alike_reached_more() -> None:
