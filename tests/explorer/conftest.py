@@ -15,7 +15,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return written(tmp_path_factory.mktemp("shop"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def port(config: Path) -> Iterator[int]:
     with explored(config) as number:
         yield number

@@ -79,7 +79,8 @@ def explored(config: Path) -> Iterator[int]:
         thread.start()
         yield int(listening.getsockname()[1])
         server.should_exit = True
-        thread.join()
+        thread.join(60)
+        assert not thread.is_alive(), "the server does not end"
 
 
 def asked(port: int, question: Any, **headers: str) -> tuple[int, dict[str, Any]]:

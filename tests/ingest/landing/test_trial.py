@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -109,7 +110,7 @@ def test_all_culprits_and_no_others_are_found_among_many_records(seed: int, monk
 
 def test_records_that_the_time_was_too_short_for_are_untried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_run", Processes({3, 700}, set()).run)
-    monkeypatch.setattr(time, "monotonic", iter(range(100)).__next__)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=iter(range(100)).__next__))
     records = [Sent(offset, b"x") for offset in range(1_000)]
     found = [try_records(TASK, records, SchemaSettings(), until=until, patience=1.0) for until in (1, 4 + 3, 100)]
     assert [(each.culprits.keys(), each.untried) for each in found] == [(set(), 3), ({3}, 700), ({3, 700}, None)]
