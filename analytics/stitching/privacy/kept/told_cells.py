@@ -1,8 +1,8 @@
 """Makes what the lake keeps of earlier reports tell nothing of a removed customer.
 
 Cells told before and after an erasure differ by exactly the customer. So the counts of all cells of weeks in which the
-customer had an event, and of all totals, are rounded to multiples of the least count that is published; restatements of
-such weeks go, and so do the published frames of the reports, which are withdrawn.
+customer had an event, and of all totals, are rounded to multiples of the least count that is published, and those that
+become 0 go; restatements of such weeks go, and so do the published frames of the reports, which are withdrawn.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _round(cells: str, facts: str, times: pl.Series) -> None:
         pl.when(counted).then(((pl.col(name) / k + 0.5).floor() * k).cast(pl.Int64)).otherwise(pl.col(name)).alias(name)
         for name in _COUNTS
     )
-    files.write_rows(cells, rounded)
+    files.write_rows(cells, rounded.filter(pl.col("value") > 0))
 
 
 def _restated(lake: Lake, times: pl.Series) -> Iterator[str]:

@@ -93,6 +93,16 @@ def test_a_forgotten_customer_is_told_from_rounded_counts_and_nothing_of_them_st
     assert found.filter(pl.col("week") > START).is_empty()
 
 
+def test_a_cell_that_is_rounded_to_nobody_is_none(tmp_path: Path) -> None:
+    """Three customers are in week 0, less than half of what is published: once one is forgotten, nothing is told."""
+    shop = history(tmp_path)
+    shop.report()
+    forget_customer(shop.lake, ["customer_id:ann"], RULES)
+    kept = kept_run(shop.lake, "report-1").cells
+    assert kept.filter(pl.col("week").is_null() | (pl.col("week") == START)).is_empty()
+    assert kept.filter(pl.col("value") == 0).is_empty()
+
+
 def test_a_part_that_one_report_lacks_is_new_or_gone(tmp_path: Path) -> None:
     shop = history(tmp_path)
     shop.report(asked=CellQuestion(question().goals[:1], timedelta(days=7)))
