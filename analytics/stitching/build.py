@@ -148,17 +148,18 @@ def build(
     into: Path | None = None,
     *,
     among: Among | None = None,
+    rows: pl.LazyFrame | None = None,
 ) -> StitchSummary:
     """Stitches all events of a lake and replaces its path store in one step; without events the store is empty.
 
     The end of the data is `end_of_data`, by default the watermark of the events. `on_progress` is called with the
     touches written so far and the total. `into` writes to another folder than the lake's own store, which may hold
-    the touches of some events only (`among`).
+    the touches of some events only (`among`). `rows` are the landed events where they have been copied (`landed_copy`).
     """
     assert among is None or into is not None, "the lake's own store is of all events"
     rules = rules or PathRules()
     base = current_generation(into or lake)  # before anything is read: a customer may be forgotten meanwhile
-    plan = build_plan(lake, rules, among)
+    plan = build_plan(lake, rules, among, rows)
     end = end_of_data or watermark_of(plan.activity)
     profiles = landed_profiles(lake, None if among is None else among.profiles)
     states = attribute_versions(profiles, plan.identities.nodes, rules) if rules.attributes else None
@@ -229,16 +230,16 @@ class BuildPlan:
         )
 
 
-def build_plan(lake: Lake, rules: PathRules, among: Among | None = None) -> BuildPlan:
-    """Reads what a build needs, of all events or of some (`among`)."""
+def build_plan(lake: Lake, rules: PathRules, among: Among | None = None, rows: pl.LazyFrame | None = None) -> BuildPlan:
+    """Reads what a build needs, of all events or of some (`among`); of their copy where there is one (`rows`)."""
     built_from = build_inputs(lake, rules)
-    landed_rows = landed(lake, built_from["events"])
+    landed_rows = landed(lake, built_from["events"]) if rows is None else rows
     known = landed_rows if among is None else landed_rows.filter(among.known)
     raw = known if among is None else known.filter(among.counted)
     repeated = duplicates(known)
     removed = tombstones(lake, rules.identities.as_of) if among is None else _tombstones_by(lake, rules, among)
     identities = identify(repeated.without(known), rules, removed, repeated=known)
-    own = repeated if among is None else duplicates(raw)
+    own = repeated if among is None or among.counted is among.known else duplicates(raw)
     return BuildPlan(built_from, raw, own, identities, removed, activity(raw))
 
 

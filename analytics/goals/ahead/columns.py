@@ -67,17 +67,21 @@ class ModelColumns:
         if missing:
             raise DefinitionError("The snapshot lacks a feature of the model.", expected=missing[0])
         columns = [rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in self.numbers]
-        for what in _MET:
-            columns += [self._met(known, what, name) for name in self.touchpoints]
+        columns += self._met(known)
         for name, kept in self.words:
             codes = rows[name].replace_strict(list(kept), range(len(kept)), default=len(kept), return_dtype=pl.Float64)
             columns.append(np.where(rows[name].is_null().to_numpy(), np.nan, codes.to_numpy()))
         return np.column_stack(columns) if columns else np.zeros((len(rows), 0))
 
-    def _met(self, known: Known, what: str, touchpoint: str) -> Matrix:
-        counts = known.met.filter(pl.col(TOUCHPOINT) == touchpoint).select(CODE, what)
-        joined = known.rows.select(CODE).join(counts, on=CODE, how="left", maintain_order="left")
-        return joined[what].fill_null(0).cast(pl.Float64).to_numpy()
+    def _met(self, known: Known) -> list[Matrix]:
+        """How often the customers of the rows met each touchpoint, in the lookback and in its last week."""
+        rows = known.rows.select(CODE).with_row_index("row")
+        names = pl.DataFrame({TOUCHPOINT: self.touchpoints}, schema={TOUCHPOINT: pl.String}).with_row_index("column")
+        met = known.met.join(rows, on=CODE).join(names, on=TOUCHPOINT)
+        counts = np.zeros((len(_MET), len(names), len(rows)))
+        for place, what in enumerate(_MET):
+            counts[place, met["column"].to_numpy(), met["row"].to_numpy()] = met[what].to_numpy()
+        return [*counts.reshape(-1, len(rows))]
 
     def refuse_what_tells(self, matrix: Matrix, reached: NDArray[np.bool_]) -> None:
         """Raises `DefinitionError` for a feature that alone tells who reaches the goal: it knows what comes after.

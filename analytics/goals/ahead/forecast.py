@@ -43,6 +43,7 @@ from analytics.goals.ahead.quality import (
 )
 from analytics.goals.ahead.snapshots import Landed, Now, known_now, snapshots, without_objectors
 from analytics.goals.ahead.stored import forecast_kept, keep_forecast, state_of
+from analytics.stitching.known import landed_copy
 from analytics.stitching.privacy.journal import erasures
 from analytics.stitching.privacy.kept.snapshots import forget_snapshots
 from analytics.store.columns import CUSTOMER
@@ -129,13 +130,14 @@ def _forecast(
     state = state_of(lake, rules, definition, at)
     if (kept := forecast_kept(lake, state)) is not None:
         return Forecast(**kept)
-    landed = Landed.of(lake, at)
-    now = None if landed is None else known_now(lake, rules, definition, at)
-    if landed is None or now is None:
-        raise DefinitionError("There is nothing to predict from.", expected="events that have landed in the lake")
-    cutoffs = Cutoffs.of(definition, landed.first, now.end, landed.arrived)
-    wanted = [*cutoffs.learned, *_between(cutoffs, definition), cutoffs.tested]
-    known = snapshots(lake, rules, definition, wanted, now=now, on_progress=on_progress)
+    with landed_copy(lake) as events:
+        landed = Landed.of(events, at)
+        now = None if landed is None else known_now(lake, events, rules, definition, at)
+        if landed is None or now is None:
+            raise DefinitionError("There is nothing to predict from.", expected="events that have landed in the lake")
+        cutoffs = Cutoffs.of(definition, landed.first, now.end, landed.arrived)
+        wanted = [*cutoffs.learned, *_between(cutoffs, definition), cutoffs.tested]
+        known = snapshots(lake, events, rules, definition, wanted, now=now, on_progress=on_progress)
     made = _Forecasting(definition, cutoffs, known, now).made()
     keep_forecast(lake, state, made)
     return made

@@ -26,7 +26,7 @@ from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.lake import files
 from expectations.lake.layout import LINKS, SNAPSHOTS, Lake
-from expectations.lake.tables import landed, profiles, scan
+from expectations.lake.tables import profiles, scan
 
 FORMAT: Final = 1
 """Rises when features change."""
@@ -41,14 +41,14 @@ class Landed:
     arrived: datetime
 
     @classmethod
-    def of(cls, lake: Lake, known_at: datetime | None = None) -> Landed | None:
-        """The span of the events of a lake, or of those known at a time; None without events.
+    def of(cls, events: pl.LazyFrame, known_at: datetime | None = None) -> Landed | None:
+        """The span of the events that have landed, or of those known at a time; None without events.
 
         `arrived` is the latest arrival less the delay that 99 % stay under: what happened before it has come.
         """
         at, came = pl.col(contract.OCCURRED_AT), pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
         delay = (came - at).dt.total_microseconds().clip(0).quantile(0.99, "higher")
-        rows = landed(lake) if known_at is None else landed(lake).filter(had_arrived(known_at))
+        rows = events if known_at is None else events.filter(had_arrived(known_at))
         found = rows.select(at.min().alias("first"), came.max().alias("arrived"), delay.alias("delay"))
         row = found.collect(engine="streaming").row(0, named=True)
         if row["first"] is None:
@@ -65,10 +65,12 @@ class Now:
     objected: pl.Series
 
 
-def known_now(lake: Lake, rules: PathRules, definition: Prediction, at: datetime | None = None) -> Now | None:
-    """What is known now, or was at a time; None without touches."""
+def known_now(
+    lake: Lake, events: pl.LazyFrame, rules: PathRules, definition: Prediction, at: datetime | None = None
+) -> Now | None:
+    """What is known now, or was at a time, from the events of the lake; None without touches."""
     parts, objected, end = [], [], None
-    for customers in known_customers(lake, rules, at):
+    for customers in known_customers(lake, rules, at, events):
         if customers.end is None or customers.touches.is_empty():
             continue
         end = customers.end
@@ -80,6 +82,7 @@ def known_now(lake: Lake, rules: PathRules, definition: Prediction, at: datetime
 
 def snapshots(
     lake: Lake,
+    events: pl.LazyFrame,
     rules: PathRules,
     definition: Prediction,
     cutoffs: Sequence[datetime],
@@ -87,19 +90,19 @@ def snapshots(
     now: Now,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> dict[datetime, Known]:
-    """The snapshots of some cutoffs: those kept, and those that are missing, which are made and kept.
+    """The snapshots of some cutoffs: those kept, and those that are missing, which are made of the events, and kept.
 
     They have no row of a customer who objects to profiling `now`. Those of other cutoffs are removed. `on_progress` is
     called with the cutoffs done so far and all.
     """
-    names = dict(zip(cutoffs, _names(lake, rules, definition, cutoffs), strict=True))
+    names = dict(zip(cutoffs, _names(lake, events, rules, definition, cutoffs), strict=True))
     listed = set(files.listing(lake.table(SNAPSHOTS)))
     found = {}
     for done, (cutoff, name) in enumerate(names.items()):
         if all(f"{name}-{table}.parquet" in listed for table in _TABLES):
             found[cutoff] = Known(*(files.read_rows(_address(lake, f"{name}-{table}.parquet")) for table in _TABLES))
         else:
-            customers = known_customers(lake, rules, cutoff)
+            customers = known_customers(lake, rules, cutoff, events)
             known = joined([known_of(each, cutoff, definition, rules) for each in customers])
             found[cutoff] = without_objectors(known, now)
             for table in _TABLES:
@@ -138,14 +141,16 @@ def digest_of(rules: PathRules, definition: Prediction, **more: Any) -> str:
     return hashlib.sha256(json.dumps(made_by, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _names(lake: Lake, rules: PathRules, definition: Prediction, cutoffs: Sequence[datetime]) -> list[str]:
+def _names(
+    lake: Lake, events: pl.LazyFrame, rules: PathRules, definition: Prediction, cutoffs: Sequence[datetime]
+) -> list[str]:
     """What the files of each snapshot begin with."""
-    events = _counts(landed(lake), [had_arrived(at) for at in cutoffs])
+    arrived = _counts(events, [had_arrived(at) for at in cutoffs])
     attributes = _counts(profiles(lake), [pl.col("valid_from") < at for at in cutoffs])
     links = _counts(scan(lake, LINKS, contract.LINKS), [pl.col("decided_at") <= at for at in cutoffs])
     return [
         f"{at:%Y%m%dT%H%M%S}-{digest_of(rules, definition, cutoff=at, known=known)}"
-        for at, *known in zip(cutoffs, events, attributes, links, strict=True)
+        for at, *known in zip(cutoffs, arrived, attributes, links, strict=True)
     ]
 
 

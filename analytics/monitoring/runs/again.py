@@ -25,14 +25,15 @@ def paths_as_known(
     counted: pl.Expr,
     known_to: KeptRun,
     profiles: int | None = None,
+    rows: pl.LazyFrame | None = None,
 ) -> Paths:
     """The paths of the events that are `counted`, up to `end`, written to `folder`.
 
     Which identities are one customer is that which the run `known_to` knew. `profiles` is the version of their table,
-    by default the newest.
+    by default the newest. `rows` are the landed events where they have been copied (`landed_copy`).
     """
     among = Among(counted, known_to.landed() | counted, known_to.decided_by, profiles)
-    build(lake, rules, end_of_data=end, into=folder, among=among)
+    build(lake, rules, end_of_data=end, into=folder, among=among, rows=rows)
     return Paths.open(str(folder))
 
 

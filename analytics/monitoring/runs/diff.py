@@ -27,11 +27,11 @@ import polars as pl
 from analytics.monitoring.runs.again import paths_as_known
 from analytics.monitoring.runs.cells import COUNTS, KEY, TIME, CellQuestion, report_cells
 from analytics.monitoring.runs.kept import KeptRun, kept_names, kept_run
+from analytics.stitching.known import landed_copy
 from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.errors import DefinitionError
 from expectations.lake.layout import Lake
-from expectations.lake.tables import landed
 
 DIFF_CAUSES: Final = ("definitions", "deleted", "identities", "late", "time")
 RESTATED: Final = 0.005
@@ -106,8 +106,8 @@ def run_difference(lake: Lake, before: KeptRun, now: KeptRun) -> pl.DataFrame:
             -pl.col("difference", *causes),
             pl.col("state").replace({"new": "gone", "gone": "new"}),
         )[list(DIFF)]
-    with tempfile.TemporaryDirectory(prefix="journeys-") as folder:
-        switched = list(_switched(lake, before, now, Path(folder)))
+    with landed_copy(lake) as events, tempfile.TemporaryDirectory(prefix="journeys-") as folder:
+        switched = list(_switched(_Again(lake, events, Path(folder)), before, now))
     return explained(before, now, switched)
 
 
@@ -146,24 +146,23 @@ def _state(before: pl.DataFrame, now: pl.DataFrame) -> pl.Expr:
     return pl.when(here & there).then(pl.lit("both")).when(here).then(pl.lit("new")).otherwise(pl.lit("gone"))
 
 
-def _switched(lake: Lake, before: KeptRun, now: KeptRun, folder: Path) -> Iterator[Switched]:
+def _switched(again: _Again, before: KeptRun, now: KeptRun) -> Iterator[Switched]:
     """The causes one after the other. Cells that must be those of the step before are not counted again."""
-    again = _Again(lake, folder)
     events_then, events_now = before.landed(), now.landed()
     same_events = before.positions.equals(now.positions)
     same_decisions = before.decided_by == now.decided_by
     then, told_now = before.cells, now.cells
-    is_whole, still = _rows(lake, events_then) == before.rows, _rows(lake, events_now) == now.rows
+    is_whole, still = again.rows(events_then) == before.rows, again.rows(events_now) == now.rows
     if not is_whole:
         found = again.cells(before.rules, before.question, before.end_of_data, events_then, before)
-        yield "deleted" if _has_lost(lake, events_then, before) else "late", then, found
+        yield "deleted" if again.has_lost(events_then, before) else "late", then, found
         then = found
     if not (same_events and same_decisions):
         found = again.cells(before.rules, before.question, before.end_of_data, events_then, now)
         yield "identities", then, found
         then = found
     late = ~events_then & events_now & (pl.col(contract.OCCURRED_AT) <= before.end_of_data)
-    if not same_events and _rows(lake, late):
+    if not same_events and again.rows(late):
         found = again.cells(before.rules, before.question, before.end_of_data, events_then | late, now)
         yield "late", then, found
         then = found
@@ -180,24 +179,22 @@ def _switched(lake: Lake, before: KeptRun, now: KeptRun, folder: Path) -> Iterat
         yield "definitions", then, found
         then = found
     if not still:
-        yield "deleted" if _has_lost(lake, events_now, now) else "late", then, told_now
-
-
-def _rows(lake: Lake, condition: pl.Expr) -> int:
-    """How many rows of table `events` meet a condition."""
-    return int(landed(lake).filter(condition).select(pl.len()).collect(engine="streaming").item())
-
-
-def _has_lost(lake: Lake, events: pl.Expr, run: KeptRun) -> bool:
-    """Whether rows that a run has read are gone; else there are more: refused ones that landed at their old place."""
-    return _rows(lake, events) < run.rows
+        yield "deleted" if again.has_lost(events_now, now) else "late", then, told_now
 
 
 class _Again:
     """Counts cells of paths that are made again, of some events, as one run knew them."""
 
-    def __init__(self, lake: Lake, folder: Path) -> None:
-        self._lake, self._folder, self._count = lake, folder, 0
+    def __init__(self, lake: Lake, events: pl.LazyFrame, folder: Path) -> None:
+        self._lake, self._events, self._folder, self._count = lake, events, folder, 0
+
+    def rows(self, condition: pl.Expr) -> int:
+        """How many events meet a condition."""
+        return int(self._events.filter(condition).select(pl.len()).collect(engine="streaming").item())
+
+    def has_lost(self, events: pl.Expr, run: KeptRun) -> bool:
+        """Whether rows that a run has read are gone; else there are more: refused ones landed at their old place."""
+        return self.rows(events) < run.rows
 
     def cells(
         self, rules: PathRules, question: CellQuestion, end: datetime, counted: pl.Expr, known_to: KeptRun
@@ -205,5 +202,7 @@ class _Again:
         """The cells; which identities are one customer is that which the run `known_to` knew."""
         self._count += 1
         folder = self._folder / str(self._count)
-        paths = paths_as_known(self._lake, rules, folder, end=end, counted=counted, known_to=known_to)
+        paths = paths_as_known(
+            self._lake, rules, folder, end=end, counted=counted, known_to=known_to, rows=self._events
+        )
         return report_cells(paths, question)

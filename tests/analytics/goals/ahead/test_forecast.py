@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -223,3 +224,18 @@ def test_a_goal_that_nobody_reaches_has_chances_of_0(tmp_path: Path) -> None:
 def test_what_cannot_be_predicted_from_is_told(tmp_path: Path, events: Change, match: str) -> None:
     with pytest.raises(DefinitionError, match=match):
         forecast(landed(tmp_path, events(shop(8))), ASKED, RULES)
+
+
+def test_the_table_of_events_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All cutoffs are stitched from one copy: a table has many small files, which take longer to open than to read."""
+    lake, opened = landed(tmp_path / "lake", shop(60)), []
+    for room in ("analytics.stitching.build", "analytics.stitching.known"):
+        original = sys.modules[room].landed
+
+        def counted(*arguments: object, original: Callable[..., pl.LazyFrame] = original) -> pl.LazyFrame:
+            opened.append(arguments)
+            return original(*arguments)
+
+        monkeypatch.setattr(f"{room}.landed", counted)
+    forecast(lake, BRIEF, RULES)
+    assert len(opened) == 1
