@@ -94,15 +94,17 @@ def test_a_sequence_is_as_published_and_its_p_value_agrees(
         assert (float(found.p_value) < alpha) == (low > 0 or high < 0)
 
 
-def test_looking_every_day_errs_no_more_than_the_level() -> None:
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.5])
+def test_looking_every_day_errs_no_more_than_the_level(share: float) -> None:
+    """Two alike variants, 2,000 times, looked at on each of 60 days: 3 % may seem to differ, by a fixed interval 30."""
     draw = np.random.default_rng(3)
-    looks = np.cumsum(draw.binomial(100, 0.2, (2, 400, 60)), axis=2)
+    looks = np.cumsum(draw.binomial(100, share, (2, 2000, 60)), axis=2)
     n = np.arange(1, 61) * 100
     difference, variance, customers = difference_of_shares(looks[1], n, looks[0], n)
     found = confidence_sequence(difference, variance, customers)
     fixed = np.abs(difference) > 1.96 * np.sqrt(variance)
-    assert ((found.low > 0) | (found.high < 0)).any(axis=1).mean() < 0.05
-    assert fixed.any(axis=1).mean() > 0.2
+    assert ((found.low > 0) | (found.high < 0)).any(axis=1).mean() <= 0.03
+    assert fixed.any(axis=1).mean() > 0.3
 
 
 @pytest.mark.parametrize(
