@@ -43,6 +43,7 @@ from analytics.funnels.survival import survival
 from analytics.funnels.trends import funnel_by_range, time_to_convert, trend
 from analytics.goals.ahead.beside import funnel_neighbours
 from analytics.goals.ahead.next_touch import next_touch
+from analytics.goals.ahead.next_touch_quality import next_touch_quality
 from analytics.goals.credit.attribution import attribution
 from analytics.goals.credit.chain_table import credit_chain
 from analytics.goals.credit.costs import NamedCosts, joined_costs, with_costs
@@ -145,6 +146,7 @@ if TYPE_CHECKING:
     from analytics.funnels.step_text import StepCondition, StepText, check_conditions, step_of
     from analytics.goals.ahead.definition import Prediction, PredictionSettings
     from analytics.goals.ahead.forecast import Forecast, forecast
+    from analytics.goals.ahead.outlook import outlook
     from analytics.goals.experiments.saved import NamedExperiment, check_experiment
     from analytics.identity.links import known_identity, tombstones, why_apart, why_joined
     from analytics.identity.links import split as split_identities
@@ -393,10 +395,12 @@ __all__ = [
     "moved",
     "newcombe",
     "next_touch",
+    "next_touch_quality",
     "no_longer_fits",
     "normal_quantile",
     "noted_releases",
     "on_spark",
+    "outlook",
     "over_and_arrived",
     "overlaps",
     "pains",
@@ -508,6 +512,7 @@ _ON_USE = {
     "Prediction": "analytics.goals.ahead.definition:Prediction",
     "PredictionSettings": "analytics.goals.ahead.definition:PredictionSettings",
     "forecast": "analytics.goals.ahead.forecast:forecast",
+    "outlook": "analytics.goals.ahead.outlook:outlook",
     "fit_in_force": "analytics.segments.personas.stored:fit_in_force",
     "keep_fit": "analytics.segments.personas.stored:keep_fit",
     "kept_members": "analytics.segments.personas.stored:kept_members",

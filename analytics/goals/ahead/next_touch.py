@@ -65,9 +65,7 @@ class NextTouch(PathMeasure):
         cls, paths: Paths, after: Words = (), *, order: int = 4, unit: Unit = "session", **options: Any
     ) -> NextTouch:
         """The measure of the arguments of `next_touch`."""
-        if isinstance(order, bool) or not isinstance(order, int) or order < 0:
-            expected = "a whole number from 0, such as 4"
-            raise DefinitionError("A context has so many touches at most.", expected=expected, found=str(order))
+        checked_order(order)
         touches = (after,) if isinstance(after, str) else tuple(after)
         warn_of_unknown(unknown_words(paths, TOUCHPOINT, touches))
         return super().of(paths, unit=unit, context=touches[::-1][:order], **options)
@@ -126,6 +124,14 @@ class NextTouch(PathMeasure):
             (pl.col("context_customers") >= MIN_DENOMINATOR).alias("enough"),
         )
         return sorted_answer(named, self.view, "-chance", "touchpoint").select(*self.view.groups, *self.SCHEMA)
+
+
+def checked_order(order: int) -> int:
+    """The number of touches of a context. Raises `DefinitionError` where it is none."""
+    if isinstance(order, bool) or not isinstance(order, int) or order < 0:
+        expected = "a whole number from 0, such as 4"
+        raise DefinitionError("A context has so many touches at most.", expected=expected, found=str(order))
+    return order
 
 
 def _of_length(table: pl.DataFrame, length: int) -> pl.DataFrame:

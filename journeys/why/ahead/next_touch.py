@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -25,6 +26,11 @@ NOTE: Final = (
     "Seen, customers: after that context. (end): the unit ends, or has no later touch yet."
 )
 
+QUALITY: Final = (
+    "Order: how many touches are remembered; 0: the plain shares of all. Bits: that a touch takes when written by its "
+    "chances, fewer are better. Top1, top3: how often the likeliest came, or one of the three likeliest."
+)
+
 
 @app.command("next")
 def next_of(
@@ -35,6 +41,12 @@ def next_of(
     by: Annotated[list[str] | None, typer.Option(help="Break down by this column; repeatable.")] = None,
     unit: Annotated[str, typer.Option(help="Within a session, a journey or all touches of a customer.")] = "session",
     segment: Only = None,
+    held_back: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME", help="How well the last TIME, such as 14d, is told from what came before, instead."
+        ),
+    ] = "",
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     on: On = None,
@@ -42,14 +54,27 @@ def next_of(
 ) -> None:
     """Show the chance of each touchpoint, and of leaving, right after some touches.
 
+    With --held-back nothing of the last sessions is counted, and the chances of their touches are checked: for contexts
+    of 0 touches, which are the plain shares of all, to those of --order.
+
     Example: journeys next "Product viewed" "Added to cart" --by device
     """
     if unit not in UNITS:
         raise DefinitionError(
             "A touch comes next within a unit.", expected=" or ".join(UNITS), found=unit, do=nearest(unit, UNITS)
         )
+    how = printed_as(json=as_json, csv=as_csv)
+    if held_back:
+        if after or by:
+            raise DefinitionError(
+                "All touches of the sessions held back are checked.",
+                expected="--held-back without touches and --by",
+                found=", ".join([*(after or []), *(by or [])]),
+            )
+        show_quality(settings_of(config), held_back, {"order": order, "unit": unit}, segment or [], how, on)
+        return
     asked = {"order": order, "unit": unit, "by": by or []}
-    show_next(settings_of(config), after or [], asked, segment or [], printed_as(json=as_json, csv=as_csv), on)
+    show_next(settings_of(config), after or [], asked, segment or [], how, on)
 
 
 def show_next(
@@ -75,6 +100,41 @@ def show_next(
         terminal.out.print("There is no touch: nothing to show.")
     else:
         _print(answer, words[-asked["order"] :] if asked["order"] else [], by)
+
+
+def show_quality(
+    settings: Settings, held_back: str, asked: dict[str, Any], only: list[str], how: terminal.As, on: str | None = None
+) -> None:
+    """Print how well the touches of the last sessions are told from those before them."""
+    import polars as pl
+
+    import analytics
+    from expectations.config.durations import duration
+
+    paths = members_only(settings, paths_on(settings, on).require_touches(), only, asked["unit"])
+    end, length = paths.end_of_data, duration(held_back)
+    assert end is not None, "paths with touches have an end of data"
+    if length <= timedelta(0):
+        raise DefinitionError("Some sessions are held back.", expected="a time above 0, such as 14d", found=held_back)
+    answer = analytics.next_touch_quality(paths, end - length, **asked)
+    if how is not terminal.As.table:
+        terminal.show(answer, how)
+    elif answer.is_empty():
+        terminal.out.print("There is no session before or after the cut: nothing to check.")
+    else:
+        first = answer.row(0, named=True)
+        title = (
+            f"Held back: {first['touches']:,} touches (leaving counts as one) of {first['customers']:,} customers, "
+            f"from {terminal.text(end - length)} UTC on"
+        )
+        terminal.out.print(title, style="bold", markup=False, soft_wrap=True)
+        shares = [
+            pl.Series(name, [f"{share * 100:.1f} %" for share in answer[name]], dtype=pl.String)
+            for name in ("top1", "top3")
+        ]
+        bits = pl.Series("bits", [f"{each:.3f}" for each in answer["bits"]], dtype=pl.String)
+        terminal.show(answer.with_columns(bits, *shares).select("order", "bits", "top1", "top3"), terminal.As.table)
+        terminal.out.print(f"\n{QUALITY}", style="dim", markup=False)
 
 
 def _print(answer: pl.DataFrame, words: list[str], by: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -11,6 +12,7 @@ import typer
 from expectations.errors import DefinitionError
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+from journeys.segmented import grouped_by
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,6 +46,10 @@ def predict(
     customers: Annotated[
         bool, typer.Option("--customers", help="The chance of each customer, instead; without those who object.")
     ] = False,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(help="By this column, such as persona, segment:NAME or device, instead; repeatable."),
+    ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with exit code 1 when the hazard model is not good enough to be used.")
     ] = False,
@@ -55,10 +61,17 @@ def predict(
 
     Example: journeys predict --horizon 7d
     """
-    if backtest and customers:
-        raise DefinitionError("One thing is shown at a time.", expected="--backtest or --customers", found="both")
+    asked = [
+        name for name, is_asked in (("--backtest", backtest), ("--customers", customers), ("--by", by)) if is_asked
+    ]
+    if len(asked) > 1:
+        raise DefinitionError(
+            "One thing is shown at a time.", expected="--backtest, --customers or --by", found=" and ".join(asked)
+        )
     how = printed_as(json=as_json, csv=as_csv)
-    found = show_prediction(settings_of(config), goal, horizon, how, backtest=backtest, customers=customers)
+    found = show_prediction(
+        settings_of(config), goal, horizon, how, backtest=backtest, customers=customers, by=by or []
+    )
     if strict and found.model != "hazard":
         raise typer.Exit(1)
 
@@ -71,15 +84,21 @@ def show_prediction(
     *,
     backtest: bool = False,
     customers: bool = False,
+    by: Sequence[str] = (),
 ) -> Forecast:
-    """Print the outlook, the quality on held-back time, or the chance of each customer; returns the forecast."""
+    """Print the outlook, also by column, the quality on held-back time, or the chance of each customer; returns the
+    forecast.
+    """
     import analytics
 
+    paths, columns = grouped_by(settings, by) if by else (None, [])
     definition = settings.prediction(goal)
     length = _horizon(definition, horizon)
     with terminal.step("Learning from what was known at earlier times") as advance:
         found = analytics.forecast(settings.lake, definition, settings.paths, on_progress=advance)
     answer = found.quality if backtest else found.scores if customers else found.outlook
+    if paths is not None:
+        answer = analytics.outlook(paths, found, by=columns)
     if length is not None:
         answer = answer.filter(horizon=length)
     if how is not terminal.As.table:
@@ -88,6 +107,8 @@ def show_prediction(
         _print_quality(answer, found, length or definition.longest)
     elif customers:
         terminal.show(_in_days(answer), how)
+    elif paths is not None:
+        _print_groups(answer, found, columns)
     else:
         _print_outlook(answer, found, definition)
     return found
@@ -162,6 +183,24 @@ def _print_outlook(answer: pl.DataFrame, found: Forecast, definition: Prediction
     if found.objected:
         lines.append(f"{found.objected:,} customers who object to profiling are left out.")
     terminal.out.print("\n" + "\n".join(lines), style="dim", markup=False)
+
+
+def _print_groups(answer: pl.DataFrame, found: Forecast, columns: list[str]) -> None:
+    """Print the expected goals by group."""
+    import polars as pl
+
+    goals = [f"{row['expected_low']:,.0f} to {row['expected_high']:,.0f}" for row in answer.to_dicts()]
+    table = terminal.named_groups(_in_days(answer), columns).select(
+        *columns,
+        "horizon",
+        "customers",
+        pl.col("expected_goals").round(1),
+        pl.Series("95 %", goals, dtype=pl.String),
+        "enough",
+    )
+    terminal.show(table, terminal.As.table)
+    note = f"Chances by {WHAT[found.model]}: {found.reason}. They are tested over all customers, not in each group."
+    terminal.out.print(f"\n{note}", style="dim", markup=False, soft_wrap=True)
 
 
 def _print_quality(answer: pl.DataFrame, found: Forecast, length: timedelta) -> None:

@@ -94,6 +94,7 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
         lambda paths: analytics.next_touch(paths, ["look", "cart"], by="device"),
         lambda paths: analytics.next_touch(paths, unit="customer"),
     ],
+    "next_touch_quality": [lambda paths: analytics.next_touch_quality(paths, WEEK + timedelta(days=7), order=3)],
     "step_matrix": [lambda paths: analytics.step_matrix(paths, 6, by="device")],
     "flow": [lambda paths, **o: analytics.flow(paths, by="device", depth=4, top=2, **o)],
     "flow_routes": [lambda paths: analytics.flow_routes(paths, by="device", depth=4, top=2)],

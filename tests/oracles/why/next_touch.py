@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from fractions import Fraction
+from math import log2
 
 END = "(end)"
 Sessions = Sequence[Sequence[str]]
@@ -20,10 +21,13 @@ def followers(sessions: Sessions, context: Sequence[str]) -> Counter[str]:
     return found
 
 
-def chances(sessions: Sessions, context: Sequence[str]) -> dict[str, Fraction]:
+def chances(
+    sessions: Sessions, context: Sequence[str], everything: Collection[str] | None = None
+) -> dict[str, Fraction]:
     """The chance of each follower: what was seen, blended with the chance after the context one shorter."""
-    everything = {name for session in sessions for name in session} | {END}
-    shorter = chances(sessions, context[1:]) if context else dict.fromkeys(everything, Fraction(1, len(everything)))
+    everything = everything or {name for session in sessions for name in session} | {END}
+    uniform = dict.fromkeys(everything, Fraction(1, len(everything)))
+    shorter = chances(sessions, context[1:], everything) if context else uniform
     seen = followers(sessions, context)
     n, u = seen.total(), len(seen)
     return {name: (seen[name] + u * shorter[name]) / (n + u) for name in everything} if n else shorter
@@ -35,3 +39,16 @@ def used(sessions: Sessions, context: Sequence[str]) -> int:
     while length and not followers(sessions, context[-length:]):
         length -= 1
     return length
+
+
+def quality(learned: Sessions, held: Sessions, order: int) -> tuple[float, float, float, int]:
+    """Bits a touch, how often the likeliest and one of the three likeliest came, and the touches, held back."""
+    everything = {name for session in [*learned, *held] for name in session} | {END}
+    bits, ranks = [], []
+    for session in held:
+        for place, name in enumerate([*session, END]):
+            chance = chances(learned, session[max(0, place - order) : place], everything)
+            bits.append(-log2(chance[name]))
+            ranks.append(sorted(everything, key=lambda each: (-chance[each], each)).index(name))
+    size = len(bits)
+    return sum(bits) / size, ranks.count(0) / size, sum(rank < 3 for rank in ranks) / size, size

@@ -45,6 +45,7 @@ BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "experiment": lambda paths: analytics.experiment(paths, TEST, by="customer"),
     "experiment_health": lambda paths: analytics.experiment_health(paths, TEST, by="customer"),
     "transitions": lambda paths: analytics.transitions(paths, by="customer"),
+    "next_touch_quality": lambda paths: analytics.next_touch_quality(paths, RANGE[1]),
     "next_touch": lambda paths: analytics.next_touch(paths, "look", by="customer"),
     "step_matrix": lambda paths: analytics.step_matrix(paths, 6, by="customer"),
     "flow": lambda paths: analytics.flow(paths, by="customer"),

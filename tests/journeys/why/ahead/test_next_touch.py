@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 import journeys.commands  # noqa: F401 - registers the commands
-from analytics import next_touch
+from analytics import next_touch, next_touch_quality
 from expectations.errors import DefinitionError
 from journeys.app import app
 from journeys.terminal import plain
@@ -53,9 +54,28 @@ def test_the_table_says_how_often_the_context_was_seen(config: Path) -> None:
     assert asked(config, "look", "--order", "0").stdout.startswith("After any touch")
 
 
+def test_how_well_the_last_sessions_are_told(config: Path) -> None:
+    """Of the 13 touches and leavings, those of sessions that begin after 40 hours are held back."""
+    paths = saved(config, VISITS)
+    assert paths.end_of_data is not None
+    table = next_touch_quality(paths, paths.end_of_data - timedelta(days=58, hours=8), order=1)
+    done = asked(config, "--held-back", "1400h", "--order", "1", "--json")
+    assert len(table) == 2 and json.loads(done.stdout) == json.loads(plain(table).write_json())
+    out = asked(config, "--held-back", "1400h").stdout
+    assert out.startswith(f"Held back: {table['touches'][0]} touches") and "Bits: that a touch takes" in out
+    assert "nothing to check" in asked(config, "--held-back", "900d").stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
-    [(["lok"], "look"), (["--unit", "sesion"], "did you mean 'session'"), (["--order", "-1"], "A context")],
+    [
+        (["look", "--held-back", "14d"], "without touches"),
+        (["--held-back", "0s"], "above 0"),
+        (["--held-back", "soon"], "soon"),
+        (["lok"], "look"),
+        (["--unit", "sesion"], "did you mean 'session'"),
+        (["--order", "-1"], "A context"),
+    ],
 )
 def test_what_nobody_has_is_refused_with_the_nearest_name(config: Path, arguments: list[str], match: str) -> None:
     saved(config, VISITS)

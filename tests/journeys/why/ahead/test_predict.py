@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import journeys.commands  # noqa: F401 - registers the commands
-from analytics import forecast
+from analytics import Paths, build_paths, forecast, outlook
 from expectations.errors import DefinitionError, JourneysError
 from journeys.app import app
 from journeys.settings import Settings
@@ -63,9 +63,22 @@ def test_tables_say_which_model_is_used_and_why(config: Path, monkeypatch: pytes
     assert asked(config, "--strict").exit_code == 1 and asked(config).exit_code == 0
 
 
+def test_the_outlook_of_groups_is_that_of_the_function(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("journeys.terminal.out.width", 160)
+    settings = Settings(config)
+    build_paths(settings.lake, settings.paths)
+    paths = Paths.open(settings.lake)
+    table = outlook(paths, forecast(settings.lake, settings.prediction(), settings.paths), by="channel")
+    done = asked(config, "--by", "channel", "--json")
+    assert len(table) > 2 and json.loads(done.stdout) == json.loads(plain(table).write_json())
+    shown = asked(config, "--by", "channel", "--horizon", "2d").stdout
+    assert "all" in shown and "not in each group" in shown and "1 d" not in shown
+
+
 @pytest.mark.parametrize(("arguments", "match"), [
     (["--horizon", "3d"], "not predicted"),
     (["--backtest", "--customers"], "One thing"),
+    (["--by", "channel", "--customers"], "One thing"),
     (["sell"], "no goal 'sell'"),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_refused(config: Path, arguments: list[str], match: str) -> None:
