@@ -132,7 +132,9 @@ class Cutoffs:
             raise DefinitionError(
                 "No cutoff is over before the test begins.",
                 expected=f"cutoffs up to {definition.longest / DAY:g} days before {tested:%d %B %Y}",
-                do="ask for more cutoffs, or closer ones, or predict within shorter horizons",
+                found=f"events from {first:%d %B %Y} to {end:%d %B %Y}, those up to {arrived:%d %B %Y} arrived in time",
+                do="ask for more cutoffs, or closer ones, or predict within shorter horizons; events of files arrive "
+                "when they are loaded, and of what is loaded afterwards nothing was known before",
             )
         return cls(tuple(learned), tested)
 

@@ -38,6 +38,11 @@ def test_short_data_say_from_when_on_they_will_do() -> None:
         Cutoffs.of(Prediction("buy"), FIRST, FIRST + 57 * DAY, FIRST + 57 * DAY)
 
 
+def test_events_that_were_loaded_long_after_they_happened_are_said_to_have_arrived_then() -> None:
+    with pytest.raises(DefinitionError, match=r"(?s)up to 25 December 2025 arrived in time.*when they are loaded"):
+        Cutoffs.of(Prediction("buy"), FIRST, FIRST + 90 * DAY, FIRST - 11 * DAY)
+
+
 @pytest.mark.parametrize("wrong", [
     {"horizons": ()},
     {"horizons": ("7d", "1d")},
