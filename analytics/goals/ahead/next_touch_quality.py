@@ -103,7 +103,7 @@ class NextTouchQuality(PathMeasure):
         people = {"held back": True, "length": _CUSTOMERS, "context": 0, "follower": 0}
         count = pl.DataFrame({**people, "seen": [len(np.unique(sequences.customer[held]))]})
         whole = pl.concat([table.cast({"seen": pl.Int64}), count.select(*self.KEYS, "seen")], how="vertical_relaxed")
-        return whole.select(pl.lit(True).alias("is_total"), pl.all()).select(*self.schema).cast(self.schema)
+        return whole.select(pl.lit(True).alias("is_total"), pl.all()).select(*self.schema).cast(pl.Schema(self.schema))
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `next_touch_quality`."""
