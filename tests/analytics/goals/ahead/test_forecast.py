@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from analytics import Forecast, PathRules, Prediction, forecast, forget_customer
+from analytics import Forecast, Goal, PathRules, Prediction, forecast, forget_customer
 from analytics.goals.ahead.columns import ModelColumns, auc
-from analytics.goals.ahead.features import Known
+from analytics.goals.ahead.features import Known, first_goals
 from analytics.stitching.privacy.journal import record_erasure
 from analytics.stitching.privacy.kept.snapshots import snapshot_files, snapshots_named
 from expectations.errors import DefinitionError
@@ -137,6 +140,23 @@ def test_what_arrives_after_the_cutoff_changes_no_score(
     full = forecast(landed(tmp_path / "full", events), BRIEF, RULES, at=at)
     other = forecast(landed(tmp_path / "other", change(events, at)), BRIEF, RULES, at=at)
     assert len(full.scores) > 0 and same(full, other)
+
+
+def test_goals_dealt_out_at_random_cannot_be_told(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the goals of other customers at every cutoff the AUC is a half: nothing of the test is learned from."""
+    shutil.copytree(lake.address, tmp_path / "lake")
+    deal = 0
+
+    def dealt(then: Known, later: Known, cutoff: datetime) -> np.ndarray[Any, np.dtype[np.float64]]:
+        return np.random.default_rng((deal, cutoff.day)).permutation(first_goals(then, later, cutoff))
+
+    monkeypatch.setattr("analytics.goals.ahead.forecast.first_goals", dealt)
+    found = []
+    for deal in range(4):
+        asked = replace(ASKED, goal=Goal(name=f"deal {deal}", steps=("buy",)))
+        quality = forecast(Lake(str(tmp_path / "lake")), asked, RULES).quality
+        found.append(quality.filter(model="hazard", horizon=2 * DAY)["auc"].item())
+    assert abs(np.mean(found) - 0.5) <= 0.02 and min(found) < 0.5 < max(found)
 
 
 def test_an_answer_and_its_snapshots_are_kept_until_something_lands(lake: Lake, found: Forecast) -> None:
