@@ -33,7 +33,7 @@ from tests.oracles.conforming import (
     watching,
     why,
 )
-from tests.oracles.conforming.cases import Unsupported
+from tests.oracles.conforming.cases import Params, Unsupported
 from tests.oracles.conforming.customers import activity, cohorts, moments, personas, segments, voices
 
 Case = Mapping[str, Any]
@@ -132,7 +132,7 @@ def judge(case: Case) -> tuple[str, Any]:
     if run is None:
         return "unsupported", f"kind {case['params']['kind']}"
     try:
-        found: Any = run(case)
+        found: Any = run({**case, "params": Params(case["params"])})
     except Unsupported as what:
         return "unsupported", str(what)
     except DefinitionError as error:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytics.statistics.intervals import Floats
+from analytics.statistics.intervals import Floats, checked_shares
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     """P-values adjusted so that the expected share of false discoveries stays below the level (1995).
 
-    NaN in, NaN out; a NaN does not count as a test. scipy's function gives the same, but a command that corrects a
-    dozen p-values would spend a second on importing `scipy.stats`.
+    NaN in, NaN out; a NaN does not count as a test. Here and below a number outside 0 to 1 raises `DefinitionError`.
+    scipy's function gives the same, but a command that corrects a dozen p-values would spend a second on importing
+    `scipy.stats`.
 
     >>> benjamini_hochberg([0.01, 0.02, 0.03]).round(3)
     array([0.03, 0.03, 0.03])
     """
-    p = np.asarray(p_values, float)
+    p = checked_shares("A p-value", p_values)
     adjusted, real = np.full(p.shape, np.nan), np.flatnonzero(~np.isnan(p))
     largest_first = real[np.argsort(-p[real], kind="stable")]
     ranks = np.arange(len(real), 0, -1)
@@ -33,7 +34,7 @@ def holm(p_values: ArrayLike) -> Floats:
     >>> holm([0.01, 0.02, 0.03, 0.04]).round(3)
     array([0.04, 0.06, 0.06, 0.06])
     """
-    p = np.asarray(p_values, float)
+    p = checked_shares("A p-value", p_values)
     adjusted, real = np.full(p.shape, np.nan), np.flatnonzero(~np.isnan(p))
     smallest_first = real[np.argsort(p[real], kind="stable")]
     left = np.arange(len(real), 0, -1)
@@ -47,5 +48,5 @@ def bonferroni(p_values: ArrayLike) -> Floats:
     >>> bonferroni([0.01, 0.6])
     array([0.02, 1.  ])
     """
-    p = np.asarray(p_values, float)
+    p = checked_shares("A p-value", p_values)
     return np.minimum(p * np.count_nonzero(~np.isnan(p)), 1.0)

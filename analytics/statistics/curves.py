@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from analytics.statistics.intervals import Floats, normal_quantile
 from expectations.errors import DefinitionError
@@ -21,14 +21,23 @@ def kaplan_meier(
     `counts` is the number of customers that each duration stands for; one by default.
     Columns: `time` Float64 (each duration that occurs), `at_risk`, `events`, `censored` Int64, `survival` Float64,
     `standard_error` (Greenwood; null where nobody is left), `low`, `high` Float64 (of `survival`, on the log-log
-    scale). No durations give no rows.
+    scale). No durations give no rows. Raises `DefinitionError` where not every duration is observed or not.
 
     >>> kaplan_meier([1, 2, 3], [1, 0, 1])["survival"].round(3).to_list()
     [0.667, 0.667, 0.0]
     """
-    time, event = np.asarray(durations, float), np.asarray(observed, bool)
+    time, event = as_waits(durations, observed)
     people = np.ones(len(time), np.int64) if counts is None else np.asarray(counts, np.int64)
     return kaplan_meier_by(pl.DataFrame({"time": time, "event": event, "people": people}), [], confidence)
+
+
+def as_waits(durations: ArrayLike, observed: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    """Durations, and whether the event came then. Raises `DefinitionError` for one below 0, or without the other."""
+    time, event = np.asarray(durations, float), np.asarray(observed, bool)
+    if time.shape != event.shape or (time < 0).any():
+        found = f"{time.size} durations, {event.size} observed, the least duration {time.min(initial=0)}"
+        raise DefinitionError("Every duration is from 0, and observed or not.", expected="as many of both", found=found)
+    return time, event
 
 
 def kaplan_meier_by(waits: pl.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pl.DataFrame:

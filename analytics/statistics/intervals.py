@@ -10,7 +10,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from expectations.errors import DefinitionError
+
 Floats = NDArray[np.float64]
+ROUNDING = 1e-9
+"""By how much a count that was multiplied may be below 0, and by how much of its whole above that."""
 
 
 class Interval(NamedTuple):
@@ -20,15 +24,33 @@ class Interval(NamedTuple):
     high: Floats
 
 
+def checked_counts(k: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
+    """Counts `k` out of `n` as arrays; NaN is let through. Raises `DefinitionError` for a `k` outside 0 to `n`."""
+    k, n = np.asarray(k, float), np.asarray(n, float)
+    if ((k < -ROUNDING) | (n < 0) | ((k > n * (1 + ROUNDING)) & (n > 0))).any():
+        expected = "0 <= count <= trials, of each"
+        raise DefinitionError("Such counts cannot be.", expected=expected, found=f"{k.tolist()} of {n.tolist()}")
+    return k, n
+
+
+def checked_shares(what: str, values: ArrayLike) -> Floats:
+    """Shares as an array; NaN is let through. Raises `DefinitionError` for one outside 0 to 1."""
+    shares = np.asarray(values, float)
+    if ((shares < 0) | (shares > 1)).any():
+        raise DefinitionError(f"{what} is a chance.", expected="numbers from 0 to 1", found=str(shares.tolist()))
+    return shares
+
+
 def wilson(k: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, corrected: bool = False) -> Interval:
     """The Wilson score interval of the shares `k / n`; NaN where `n` is 0.
 
     `corrected` adds the continuity correction. Source: Newcombe, Statistics in Medicine 17 (1998), methods 3 and 4.
+    Raises `DefinitionError` for counts below 0, a `k` above its `n`, and a confidence outside 0 to 1.
 
     >>> wilson(18, 20).low.round(3).item()
     0.699
     """
-    k, n = np.asarray(k, float), np.asarray(n, float)
+    k, n = checked_counts(k, n)
     z = normal_quantile(confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = k / n
@@ -68,6 +90,8 @@ def normal_quantile(confidence: float) -> float:
     """
     from scipy.special import ndtri
 
+    if not 0 < confidence < 1:
+        raise DefinitionError("A confidence is a share.", expected="above 0, below 1", found=str(confidence))
     return float(ndtri(0.5 + confidence / 2))
 
 

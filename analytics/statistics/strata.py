@@ -7,7 +7,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from analytics.statistics.intervals import Floats, difference_interval, newcombe, normal_quantile, wilson
+from analytics.statistics.intervals import (
+    Floats,
+    checked_counts,
+    difference_interval,
+    newcombe,
+    normal_quantile,
+    wilson,
+)
 
 MIN_OVERLAP: Final = (9, 10)
 """The share of the exposed, as a fraction, that strata with both kinds must hold for an adjusted difference."""
@@ -65,7 +72,7 @@ def stratified_difference(
         adjusted = (weight * (p1 - p0)).sum(-1)
         reach = [np.sqrt(np.where(both, (weight * (p1 - p0 - end)) ** 2, 0.0).sum(-1)) for end in ends]
         overlap = held.sum(-1) / n1.sum(-1)
-        known = MIN_OVERLAP[1] * held.sum(-1) >= MIN_OVERLAP[0] * n1.sum(-1)
+        known = (held.sum(-1) > 0) & (MIN_OVERLAP[1] * held.sum(-1) >= MIN_OVERLAP[0] * n1.sum(-1))
     cmh = cochran_mantel_haenszel(y1, m1, y0, m0)
     low, mid, high = (np.where(known, each, np.nan) for each in (adjusted - reach[0], adjusted, adjusted + reach[1]))
     return StratifiedDifference(difference, plain.low, plain.high, mid, low, high, overlap, cmh.statistic, cmh.p_value)
@@ -115,7 +122,8 @@ def interaction_of(k: ArrayLike, n: ArrayLike) -> Interaction:
     """The share of units with both properties, less those with the first or the second alone, plus that of neither.
 
     `k / n` are these four shares in this order, along the first axis. The test is that the interaction is 0; it takes
-    30 units, and 10 of each outcome, in each of the four. NaN where there are none in one of them.
+    30 units, and 10 of each outcome, in each of the four. NaN where there are none in one of them. Counts that cannot
+    be raise `DefinitionError`.
 
     >>> found = interaction_of([50, 27, 26, 40], [100, 100, 100, 200])
     >>> found.interaction.round(2).item(), found.p_value.round(3).item()
@@ -123,7 +131,7 @@ def interaction_of(k: ArrayLike, n: ArrayLike) -> Interaction:
     """
     from scipy.special import ndtr
 
-    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
+    k, n = checked_counts(k, n)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(n > 0, k / n, np.nan)
         error = np.sqrt((p * (1 - p) / n).sum(0))

@@ -1,4 +1,7 @@
-"""Tests of differences: two proportions, a count and its expectation, chi-square, log-rank, effect sizes."""
+"""Tests of differences: two proportions, a count and its expectation, chi-square, log-rank, effect sizes.
+
+Counts below 0 or above their whole, and shares outside 0 to 1, raise `DefinitionError`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from analytics.statistics.intervals import Floats
+from analytics.statistics.curves import as_waits
+from analytics.statistics.intervals import Floats, checked_counts, checked_shares
+from expectations.errors import DefinitionError
 
 
 class Verdict(NamedTuple):
@@ -26,7 +31,8 @@ def one_proportion_z(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
     """
     from scipy.special import ndtr
 
-    k, n = np.asarray(k, float), np.asarray(n, float)
+    k, n = checked_counts(k, n)
+    null = float(checked_shares("The share that is tested", null))
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (k / n - null) / np.sqrt(null * (1 - null) / n)
     return Verdict(np.asarray(z), np.asarray(2 * ndtr(-np.abs(z))))
@@ -51,7 +57,7 @@ def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike
     """
     from scipy.special import ndtr
 
-    k1, n1, k2, n2 = (np.asarray(x, float) for x in (k1, n1, k2, n2))
+    (k1, n1), (k2, n2) = checked_counts(k1, n1), checked_counts(k2, n2)
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = (k1 + k2) / (n1 + n2)
         z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
@@ -68,7 +74,7 @@ def binomial_two_sided(k: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
     """
     from scipy.special import betainc
 
-    k, n, q = (np.asarray(x, float) for x in (k, n, share))
+    (k, n), q = checked_counts(k, n), checked_shares("The share that was expected", share)
     lower = np.where(k < n, betainc(np.maximum(n - k, 1), k + 1, 1 - q), 1.0)
     upper = np.where(k > 0, betainc(np.maximum(k, 1), n - k + 1, q), 1.0)
     smaller = np.minimum(lower, upper)
@@ -94,7 +100,8 @@ def cohens_h(p1: ArrayLike, p2: ArrayLike) -> Floats:
     >>> cohens_h(0.3, 0.4).round(3)
     np.float64(-0.21)
     """
-    return np.asarray(2 * np.arcsin(np.sqrt(p1)) - 2 * np.arcsin(np.sqrt(p2)))[()]
+    first, second = (np.arcsin(np.sqrt(checked_shares("A share", p))) for p in (p1, p2))
+    return np.asarray(2 * first - 2 * second)[()]
 
 
 def chi_square(table: ArrayLike) -> Verdict:
@@ -107,7 +114,12 @@ def chi_square(table: ArrayLike) -> Verdict:
     """
     from scipy.stats import chi2_contingency
 
-    counts = np.asarray(table, float)
+    try:
+        counts = np.asarray(table, float)
+    except ValueError:
+        counts = np.empty(0)
+    if counts.ndim != 2 or (counts < 0).any():
+        raise DefinitionError("A table has rows of as many counts.", expected="numbers from 0", found=str(table))
     degrees = (counts.shape[0] - 1) * (counts.shape[1] - 1)
     if not degrees or not counts.sum(axis=0).all() or not counts.sum(axis=1).all():
         return Verdict(np.asarray(np.nan), np.asarray(np.nan), degrees)
@@ -123,7 +135,8 @@ def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
     """
     from scipy.special import chdtrc
 
-    k, n = np.asarray(k, float), np.asarray(n, float)
+    k, n = checked_counts(k, n)
+    null = float(checked_shares("The share that is tested", null))
     k, n = k[n > 0], n[n > 0]
     if not len(n):
         return Verdict(np.asarray(np.nan), np.asarray(np.nan), 0)
@@ -143,11 +156,8 @@ def log_rank(durations1: ArrayLike, observed1: ArrayLike, durations2: ArrayLike,
     """
     from scipy.special import chdtrc
 
-    time = [np.sort(np.asarray(each, float)) for each in (durations1, durations2)]
-    came = [
-        np.sort(np.asarray(each, float)[np.asarray(seen, bool)])
-        for each, seen in ((durations1, observed1), (durations2, observed2))
-    ]
+    waits = [as_waits(durations1, observed1), as_waits(durations2, observed2)]
+    time, came = [np.sort(each) for each, _ in waits], [np.sort(each[seen]) for each, seen in waits]
     at = np.unique(np.concatenate(came))
     first, second = (len(each) - np.searchsorted(each, at) for each in time)
     events, at_risk = sum(_each_of(at, each) for each in came), (first + second).astype(float)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import reduce
 from typing import Any
 
 import polars as pl
 
 from analytics import Paths, Step
+from analytics.engine.conditions import FirstTime, one_of
 from analytics.engine.local.calendar import zone_named
+from expectations.errors import DefinitionError
 
 EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
 LONGEST = 100_000 * 86_400
@@ -20,6 +22,13 @@ OF_CUSTOMER = "customer "
 
 class Unsupported(Exception):
     """The product has no words for these parameters."""
+
+
+class Params(dict[str, Any]):
+    """The parameters of a case; one that is needed and not there is refused."""
+
+    def __missing__(self, name: str) -> Any:
+        raise DefinitionError("A parameter is missing.", expected=name)
 
 
 def paths_of(case: Mapping[str, Any]) -> Paths:
@@ -95,12 +104,15 @@ def properties(case: Mapping[str, Any]) -> set[str]:
     return named | ({counted[5:]} if counted.startswith("prop:") else set())
 
 
-def time_of(given: str | float) -> datetime:
-    """A time of an event: seconds after the start of 2024, or a text, in UTC without a zone."""
+def time_of(given: str | float, zone: str = "UTC") -> datetime:
+    """A time of an event: seconds after the start of 2024, or a text, whose zone is the one given if it has none."""
     if isinstance(given, int | float):
         return EPOCH + timedelta(seconds=given)
-    time = datetime.fromisoformat(given)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    try:
+        time = datetime.fromisoformat(given)
+    except (TypeError, ValueError):
+        raise DefinitionError("A time cannot be read.", expected="seconds, or ISO 8601", found=repr(given)) from None
+    return time if time.tzinfo else time.replace(tzinfo=zone_named(zone))
 
 
 def text_of(value: Any) -> str | None:
@@ -127,33 +139,31 @@ def _filter(item: Mapping[str, Any]) -> pl.Expr:
         "is_null": column.is_null(),
         "is_set": column.is_not_null(),
     }
-    if item["op"] not in tests:
-        raise Unsupported(f"filter {item['op']}")
-    return tests[item["op"]]
+    return tests[one_of("filter", item["op"], tests)]
 
 
 def step_of(item: Mapping[str, Any]) -> Step:
     """A step of a case as a step of a funnel."""
-    first = {None: None, "event": "any", "event_with_filters": "matching"}
-    if item.get("first_time") not in first:
-        raise Unsupported(f"first_time {item['first_time']}")
+    first: dict[str, FirstTime] = {"event": "any", "event_with_filters": "matching"}
+    word = item.get("first_time")
     return Step(
-        item["any_of"],
+        Params(item)["any_of"],
         condition(item.get("where", [])),
         optional=bool(item.get("optional")),
-        first_time=first[item.get("first_time")],  # type: ignore[arg-type]
+        first_time=word and first[one_of("first_time", word, first)],
     )
 
 
 def seconds(number: float) -> timedelta:
     """A window; one longer than any data is cut."""
+    if not isinstance(number, int | float) or not number >= 0:
+        raise DefinitionError("A window is no time.", expected="seconds from 0", found=repr(number))
     return timedelta(seconds=min(number, LONGEST))
 
 
 def day_start(day: str, zone: str, days: int = 0) -> datetime:
     """Midnight of a day in a zone, some days later; a text with a time is that time."""
     if len(day) > 10:
-        time = datetime.fromisoformat(day)
-        return time if time.tzinfo else time.replace(tzinfo=zone_named(zone))
-    midnight = date.fromisoformat(day) + timedelta(days=days)
+        return time_of(day, zone)
+    midnight = time_of(day).date() + timedelta(days=days)
     return datetime(midnight.year, midnight.month, midnight.day, tzinfo=zone_named(zone))

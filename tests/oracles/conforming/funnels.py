@@ -10,7 +10,17 @@ import polars as pl
 
 from analytics import Exclude, Funnel, Paths, members, time_to_convert, trend
 from analytics import funnel as count_funnel
-from tests.oracles.conforming.cases import Unsupported, condition, day_start, paths_of, seconds, step_of, universe
+from analytics.engine.conditions import one_of
+from tests.oracles.conforming.cases import (
+    Params,
+    Unsupported,
+    condition,
+    day_start,
+    paths_of,
+    seconds,
+    step_of,
+    universe,
+)
 
 ATTRIBUTIONS = {"first_touch": "first", "last_touch": "last", "all_events": "every"}
 KNOWN = {
@@ -34,8 +44,7 @@ def definition_of(params: Mapping[str, Any]) -> Funnel:
     if unknown := set(params) - KNOWN:
         raise Unsupported(f"parameter {unknown.pop()}")
     for name, words in READINGS.items():
-        if params.get(name, words[0]) not in words:
-            raise Unsupported(f"{name} {params[name]}")
+        one_of(name, params.get(name, words[0]), words)
     window = seconds(params["window_seconds"])
     if params.get("window_edge", "inclusive") != "inclusive" and window:
         window -= timedelta(microseconds=1)
@@ -65,10 +74,8 @@ def attribution_of(breakdown: Mapping[str, Any]) -> str:
     """Whose value counts; a step stands for every value that it has."""
     given = breakdown.get("attribution", "first_touch")
     if given == "step":
-        return f"every step {breakdown['step'] + 1}"
-    if given not in ATTRIBUTIONS:
-        raise Unsupported(f"attribution {given}")
-    return ATTRIBUTIONS[given]
+        return f"every step {Params(breakdown)['step'] + 1}"
+    return ATTRIBUTIONS[one_of("attribution", given, [*ATTRIBUTIONS, "step"])]
 
 
 def exclusion_of(item: Mapping[str, Any]) -> Exclude:

@@ -13,6 +13,8 @@ from typing import Any
 import polars as pl
 
 from analytics import Paths, Selection, flow, flow_routes, matches, next_touch, sessions
+from analytics.engine.conditions import one_of
+from expectations.errors import DefinitionError
 from tests.oracles.conforming.cases import EPOCH, Unsupported, day_start, paths_of, seconds, step_of, universe
 
 PATHS = {"kind", "session_gap_seconds", "step_limit", "collapse_repeats", "trim_trailing_slash", "start", "end"} | {
@@ -110,6 +112,8 @@ def sequence_case(case: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := set(params) - SEQUENCE:
         raise Unsupported(f"parameter {unknown.pop()}")
     steps = {f"c{place}": step_of(step) for place, step in enumerate(params["conditions"])}
+    for element in params["pattern"]:
+        one_of("condition", f"c{element.get('cond', 0)}", steps)
     met = [_meets(step.any_of, step.where) for step in steps.values()]
     found = matches(
         paths_of(case),
@@ -141,4 +145,5 @@ def _written(element: Mapping[str, Any]) -> str:
         return f".{{{element['any']}}}"
     if "skip" in element:
         return ".*?"
-    raise Unsupported(f"element {element}")
+    expected = "cond, gap, any, or skip"
+    raise DefinitionError("A pattern has an unknown element.", expected=expected, found=str(element))

@@ -9,7 +9,10 @@ from typing import Any
 import polars as pl
 
 from analytics import sessions
+from expectations.errors import DefinitionError
 from tests.oracles.conforming.cases import EPOCH, Unsupported, seconds, time_of
+
+CONTINUES = "exact_gap_continues"
 
 
 def sessions_case(case: Mapping[str, Any]) -> dict[str, Any]:
@@ -18,7 +21,10 @@ def sessions_case(case: Mapping[str, Any]) -> dict[str, Any]:
     if unknown := set(params) - {"kind", "gap_seconds", "gap_edge"}:
         raise Unsupported(f"parameter {unknown.pop()}")
     gap = seconds(params["gap_seconds"])
-    if params.get("gap_edge", "exact_gap_continues") != "exact_gap_continues":
+    edge = params.get("gap_edge", CONTINUES)
+    if not edge.startswith("exact_gap_"):
+        raise DefinitionError("A gap's edge has no such word.", expected=f"{CONTINUES} or exact_gap_ends", found=edge)
+    if edge != CONTINUES:
         gap -= timedelta(microseconds=1)  # the other reading: a pause as long as the gap ends the session
     timed = [place for place, event in enumerate(events) if event["ts"] is not None]
     frame = pl.DataFrame(

@@ -22,7 +22,7 @@ from analytics import (
     target_status,
 )
 from expectations.errors import DefinitionError
-from tests.oracles.conforming.cases import EPOCH, Unsupported, properties, text_of, time_of
+from tests.oracles.conforming.cases import EPOCH, Unsupported, properties, step_of, text_of, time_of
 
 RULES = {"stages", "goal", "gap", "after", "end"}
 UNMET = timedelta(days=100_000)
@@ -154,7 +154,7 @@ def built(case: Mapping[str, Any]) -> Paths:
     rules = PathRules.model_validate(
         {
             "stages": [{"name": stage["name"], "touchpoints": stage["events"]} for stage in params.get("stages", [])],
-            "goal": params["goal"]["any_of"],
+            "goal": step_of(params["goal"]).any_of,
             "journey_gap": duration(params["gap"]) if "gap" in params else UNMET,
             "after": params.get("after", []),
             **({"session_gap": params["session_gap"]} if "session_gap" in params else {}),

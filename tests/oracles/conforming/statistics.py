@@ -9,7 +9,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from analytics.engine.conditions import one_of
 from analytics.statistics import corrections, curves, intervals, tests
+from expectations.errors import DefinitionError
+from tests.oracles.conforming import cases
 from tests.oracles.conforming.cases import Unsupported
 
 Params = Mapping[str, Any]
@@ -18,9 +21,8 @@ Params = Mapping[str, Any]
 def statistics_case(case: Mapping[str, Any]) -> dict[str, Any]:
     """The numbers of a method."""
     params = case["params"]
-    if params["method"] not in METHODS:
-        raise Unsupported(f"method {params['method']}")
-    return {name: without_nan(value) for name, value in METHODS[params["method"]](params).items()}
+    run = METHODS[one_of("method", params["method"], METHODS)]
+    return {name: without_nan(value) for name, value in run(params).items()}
 
 
 def without_nan(value: Any) -> Any:
@@ -32,7 +34,7 @@ def without_nan(value: Any) -> Any:
 
 def wilson(p: Params) -> dict[str, Any]:
     corrected = p.get("continuity_correction", False)
-    side = SIDES[p.get("alternative", p.get("side", "two-sided"))]
+    side = SIDES[one_of("alternative", p.get("alternative", p.get("side", "two-sided")), SIDES)]
     if side is not None:
         confidence = p.get("confidence", 0.95)
         low, high = intervals.wilson_bound(p["successes"], p["trials"], side, confidence, corrected=corrected)
@@ -41,14 +43,23 @@ def wilson(p: Params) -> dict[str, Any]:
     return {"interval": [float(low), float(high)]}
 
 
+def counts(p: Params, groups: int | None = None) -> list[tuple[int, int]]:
+    """Successes and trials of each group."""
+    k, n = p["successes"], p["trials"]
+    if not len(k) == len(n) == (groups or max(1, len(k))):
+        expected = f"{groups or 'one or more'} of both"
+        raise DefinitionError("Every group has successes and trials.", expected=expected, found=f"{k} of {n}")
+    return list(zip(k, n, strict=True))
+
+
 def newcombe(p: Params) -> dict[str, Any]:
-    (k1, k2), (n1, n2) = p["successes"], p["trials"]
+    (k1, n1), (k2, n2) = counts(p, groups=2)
     low, high = intervals.newcombe(k1, n1, k2, n2, p.get("confidence", 0.95))
     return {"interval": [float(low), float(high)], "difference": k1 / n1 - k2 / n2 if n1 and n2 else math.nan}
 
 
 def z_two_proportions(p: Params) -> dict[str, Any]:
-    (k1, k2), (n1, n2) = p["successes"], p["trials"]
+    (k1, n1), (k2, n2) = counts(p, groups=2)
     found = tests.two_proportions_z(k1, n1, k2, n2)
     return {"z": float(found.statistic), "p_value": float(found.p_value)}
 
@@ -60,8 +71,8 @@ def z_one_proportion(p: Params) -> dict[str, Any]:
 
 def pairwise(p: Params) -> dict[str, Any]:
     """Each pair of shares, with the p-values adjusted together."""
-    adjust = CORRECTIONS[p.get("correction", "holm")]
-    found = tests.pairwise_proportions(p["successes"], p["trials"])
+    adjust = CORRECTIONS[one_of("correction", p.get("correction", "holm"), CORRECTIONS)]
+    found = tests.pairwise_proportions(*zip(*counts(p), strict=True))
     adjusted = adjust(found.p_value)
     return {
         "pairs": list(map(list, combinations(range(len(p["trials"])), 2))),
@@ -78,7 +89,7 @@ def as_test(found: tests.Verdict) -> dict[str, Any]:
 
 def chi2_of_shares(p: Params) -> dict[str, Any]:
     """That all shares equal one that is named, or without it that they equal each other."""
-    k, n = p["successes"], p["trials"]
+    k, n = zip(*counts(p), strict=True)
     if p.get("null") is not None:
         return as_test(tests.shares_against(k, n, p["null"]))
     return as_test(tests.chi_square([k, [trials - hits for hits, trials in zip(k, n, strict=True)]]))
@@ -111,7 +122,7 @@ def kaplan_meier(p: Params) -> dict[str, Any]:
 
 
 def logrank(p: Params) -> dict[str, Any]:
-    a, b = p["a"], p["b"]
+    a, b = (cases.Params(p[name]) for name in "ab")
     return as_test(tests.log_rank(a["times"], a["observed"], b["times"], b["observed"]))
 
 

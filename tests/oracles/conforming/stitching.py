@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from analytics.engine.conditions import one_of
 from analytics.identity.other_tools import first_user, last_login, last_person, person_of_graph, unique_components
-from tests.oracles.conforming.cases import Unsupported, seconds, time_of
+from tests.oracles.conforming.cases import Params, Unsupported, seconds, time_of
 
 TIME = pl.Datetime("us", "UTC")
 KNOWN = {"kind", "mode", "graph", "unique", "replay_at", "lookback_seconds", "forgotten"}
@@ -17,19 +18,17 @@ ALSO = {
     **dict.fromkeys(["replayed_at", "replay_time"], "replay_at"),
 }
 """Other words for the same."""
-Params = Mapping[str, Any]
 
 
 def stitching_case(case: Mapping[str, Any]) -> dict[str, Any]:
     """The person of every event, in the order given."""
-    params = {ALSO.get(name, name): value for name, value in case["params"].items()}
+    params = Params({ALSO.get(name, name): value for name, value in case["params"].items()})
     if isinstance(params.get("forgotten"), str):
         params["forgotten"] = [params["forgotten"]]
     if unknown := set(params) - KNOWN:
         raise Unsupported(f"parameter {unknown.pop()}")
-    if params["mode"] not in MODES:
-        raise Unsupported(f"mode {params['mode']}")
-    stitched = MODES[params["mode"]](frame(case["events"]), params)["stitched"].to_list()
+    run = MODES[one_of("mode", params["mode"], MODES)]
+    stitched = run(frame(case["events"]), params)["stitched"].to_list()
     return {"stitched": stitched, "people": len(set(stitched))}
 
 

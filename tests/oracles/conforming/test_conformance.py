@@ -221,16 +221,67 @@ def test_what_is_no_zone_or_no_path_fails_no_other_case() -> None:
     assert judge({**ready, "expected": {"credit": {}}})[0] == "passed"
 
 
+ONE, TWO = {"any_of": ["one"]}, {"any_of": ["two"]}
+STATISTICS = {"kind": "statistics", "successes": [1, 2], "trials": [3, 4]}
+
+
 @pytest.mark.parametrize(
-    ("params", "verdict"),
+    "params",
     [
-        ({"ties": "random"}, "failed"),
-        ({"on_other_row": "perhaps"}, "unsupported"),
-        ({"row_reuse": "twice"}, "unsupported"),
-        ({"window_seconds": None}, "failed"),
-        ({"colour": "red"}, "unsupported"),
+        {"ties": "random"},
+        {"on_other_row": "perhaps"},
+        {"row_reuse": "twice"},
+        {"window_seconds": None},
+        {"date_from": "2024-13-01"},
+        {"breakdown": {"props": ["browser"], "attribution": "middle"}},
+        {"breakdown": {"props": ["browser"], "attribution": "step"}},
+        {"steps": [ONE, {**TWO, "first_time": "ever"}]},
+        {"steps": [ONE, {**TWO, "where": [{"prop": "browser", "op": "gt", "value": 1}]}]},
+        {"steps": [ONE, {"where": []}]},
+        {"kind": "stitch", "mode": "magic"},
+        {"kind": "stitch"},
+        {"kind": "sessions", "gap_seconds": 60, "gap_edge": "sharp"},
+        {"kind": "retention", "period": "eon", "periods": [], "columns": 2, "type": "recurring"},
+        {"kind": "sequence", "conditions": [ONE], "pattern": [{"cond": 1}]},
+        {"kind": "sequence", "conditions": [ONE], "pattern": [{"cond": 0}, {"leap": 1}]},
+        {"kind": "segments", "segment": {"did_not": ONE, "at_least": 2}, "end": 9},
+        {"kind": "segments", "segment": {"total": "browser"}, "end": 9},
+        {"kind": "segments", "segment": {"dreamt": ONE}, "end": 9},
+        {"kind": "statistics", "method": "magic"},
+        {**STATISTICS, "method": "newcombe", "trials": [3, 4, 5]},
+        {**STATISTICS, "method": "z_two_proportions", "successes": [4, 2]},
+        {**STATISTICS, "method": "pairwise", "correction": "magic"},
+        {"kind": "statistics", "method": "wilson", "successes": 5, "trials": 3},
+        {"kind": "statistics", "method": "wilson", "successes": 1, "trials": 3, "alternative": "sideways"},
+        {"kind": "statistics", "method": "holm", "p_values": [0.1, 1.5]},
+        {"kind": "statistics", "method": "chi2_table", "table": [[1, 2], [3]]},
+        {"kind": "statistics", "method": "kaplan_meier", "times": [1, 2], "observed": [1]},
+        {"kind": "binomial", "count": 5, "of": 3, "share": 0.5},
+        {"kind": "interaction", "both": [5, 3], "first": [1, 2], "second": [1, 2], "neither": [1, 2]},
+        {"kind": "change", "before": [{"segment": "a", "reached": [5, 6]}], "after": []},
+        {"kind": "voice_score", "survey": "nps", "scores": {"nine": 1}},
     ],
 )
-def test_a_case_that_is_not_of_the_form_never_passes_and_stops_no_other(params: dict[str, Any], verdict: str) -> None:
-    case = asked("funnel", [("ann", "one", "2024-01-01", "")], **params)
-    assert judge({**case, "expected": {"counts": [1, 0]}})[0] == verdict
+def test_unknown_words_and_impossible_numbers_are_refused(params: dict[str, Any]) -> None:
+    case = asked("funnel", [("ann", "one", "2024-01-01", "")])
+    params = params if "kind" in params else {**case["params"], **params}
+    verdict, found = judge({**case, "params": params, "expected": {"error": True}})
+    assert verdict == "passed", found
+
+
+def test_a_parameter_of_another_form_never_passes() -> None:
+    case = asked("funnel", [("ann", "one", "2024-01-01", "")], colour="red")
+    assert judge({**case, "expected": {"counts": [1, 0]}})[0] == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"kind": "binomial", "count": 0, "of": 0, "share": 0.5}, {"p_value": None}),
+        ({"kind": "change", "before": [], "after": []}, {"before": None, "difference": None, "segments": []}),
+        ({"kind": "stratified_difference", "strata": []}, {"difference": None, "adjusted": None, "overlap": None}),
+    ],
+)
+def test_of_nothing_there_is_no_number(params: dict[str, Any], expected: dict[str, Any]) -> None:
+    verdict, found = judge({"id": "own", "params": params, "events": [], "expected": expected})
+    assert verdict == "passed", found

@@ -8,12 +8,13 @@ from typing import Any
 
 from analytics import binomial_two_sided, duration, over_and_arrived, unusual_share, waited_for
 from tests.oracles.conforming.cases import Unsupported, time_of
+from tests.oracles.conforming.statistics import without_nan
 
 
 def binomial_case(case: Mapping[str, Any]) -> dict[str, Any]:
     """The exact two-sided p-value."""
     params = _params(case, {"count", "of", "share"})
-    return {"p_value": float(binomial_two_sided(params["count"], params["of"], params["share"]))}
+    return {"p_value": without_nan(float(binomial_two_sided(params["count"], params["of"], params["share"])))}
 
 
 def arrived_case(case: Mapping[str, Any]) -> dict[str, Any]:

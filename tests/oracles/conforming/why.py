@@ -27,6 +27,7 @@ from analytics import (
     sample_ratio,
 )
 from analytics.statistics.strata import interaction_of, stratified_difference
+from expectations.errors import DefinitionError
 from tests.oracles.conforming.cases import EPOCH, Unsupported, paths_of, step_of, text_of, time_of
 from tests.oracles.conforming.customers.activity import check, seen
 from tests.oracles.conforming.statistics import without_nan
@@ -40,7 +41,12 @@ def change_case(case: Mapping[str, Any]) -> dict[str, Any]:
     params = case["params"]
     if unknown := set(params) - {"kind", "of", *PERIODS}:
         raise Unsupported(f"parameter {unknown.pop()}")
-    steps = max((len(row["reached"]) for period in PERIODS for row in params[period]), default=2)
+    counts = [row["reached"] for period in PERIODS for row in params[period]]
+    if any(list(row) != sorted(row, reverse=True) or min(row, default=0) < 0 for row in counts):
+        raise DefinitionError(
+            "Who reaches a step has reached those before.", expected="counts that fall", found=str(counts)
+        )
+    steps = max(map(len, counts), default=2)
     of = params.get("of", "rate")
     table = change(
         _paths(params),
@@ -49,6 +55,8 @@ def change_case(case: Mapping[str, Any]) -> dict[str, Any]:
         by="segment",
         of=of,
     )
+    if table.is_empty():
+        return {**dict.fromkeys(("before", "after", "difference")), "parts": {}, "segments": []}
     total = table.row(0, named=True)
     factors = table.filter(pl.col("is_total") & (pl.col("effect") != "total"))
     names = [f"step {row['step']}" if row["effect"] == "step" else row["effect"] for row in factors.to_dicts()]

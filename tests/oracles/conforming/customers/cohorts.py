@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from analytics import Paths, ReturnRules, Selection, matches, retention, returns
+from analytics.engine.conditions import one_of
 from tests.oracles.conforming.cases import Unsupported, day_start, paths_of, step_of, universe
 
 RETENTION = {"kind", "period", "periods", "columns", "target", "returning", "type", "cumulative", "timezone"} | {
@@ -24,8 +25,8 @@ def retention_case(case: Mapping[str, Any]) -> dict[str, Any]:
     params = case["params"]
     if unknown := set(params) - RETENTION:
         raise Unsupported(f"parameter {unknown.pop()}")
-    if params["period"] not in PERIODS or params["type"] not in TYPES:
-        raise Unsupported(f"{params['type']} retention by {params['period']}")
+    one_of("period", params["period"], PERIODS)
+    one_of("type", params["type"], TYPES)
     zone = params.get("timezone", "UTC")
     counting, every = universe(params), paths_of(case)
     seen = every if counting is None else Paths.from_frame(every.touches.collect().filter(counting))

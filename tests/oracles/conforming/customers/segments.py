@@ -24,10 +24,12 @@ from analytics import (
     rfm,
     segment_sizes,
 )
+from expectations.errors import DefinitionError
 from tests.oracles.conforming.cases import EPOCH, Unsupported, step_of, text_of, time_of
 
 ASKED = {"kind", "segment", "end", "attributes", "at", "other", "overlap_at"}
 RFM = {"kind", "goal", "value", "at", "lookback", "end"}
+KNOWN = "did, did_not (without at_least), attribute, first, total, all, any, or none"
 OPTIONS = {"at_least", "within", "is", "of"}
 
 
@@ -81,7 +83,7 @@ def _condition(given: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
     several = {"all": AllOf, "any": AnyOf, "none": NoneOf}
     kinds = [name for name in given if name not in OPTIONS]
     if len(kinds) != 1:
-        raise Unsupported(f"a condition of {', '.join(kinds) or 'nothing'}")
+        raise DefinitionError("A condition has one kind.", expected=KNOWN, found=", ".join(kinds))
     (kind,) = kinds
     within = {"within": given["within"]} if "within" in given else {}
     least = {"at_least": given["at_least"]} if "at_least" in given else {}
@@ -90,7 +92,7 @@ def _condition(given: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
         return several[kind](*(_condition(one, params) for one in given[kind]))
     if kind == "did":
         return Did(step_of(given["did"]), **least, **within)
-    if kind == "did_not" and not least:
+    if kind == "did_not" and not least:  # not to have done it is not to have done it once
         return DidNot(step_of(given["did_not"]), **within)
     if kind == "attribute":
         return Attribute(given["attribute"], *values, history=_history(params, given["attribute"]))
@@ -100,8 +102,8 @@ def _condition(given: Mapping[str, Any], params: Mapping[str, Any]) -> Any:
         total, of = given["total"], given.get("of")
         column, touches = (total, of) if isinstance(total, str) else (of, total)
         steps = {"of": step_of(touches)} if isinstance(touches, Mapping) else {}
-        return Total(str(column), **steps, **least, **within)
-    raise Unsupported(f"condition {kind}")
+        return Total(str(column), **steps, at_least=given.get("at_least"), **within)
+    raise DefinitionError(f"Unknown condition {kind!r}.", expected=KNOWN, found=str(dict(given)))
 
 
 def _history(params: Mapping[str, Any], name: str) -> pl.DataFrame:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from analytics import Paired, Stratum, compare_paired, compare_shares, response_rate, survey_score, weighted_score
+from expectations.errors import DefinitionError
 from tests.oracles.conforming.cases import step_of
 from tests.oracles.conforming.customers.activity import check, seen
 
@@ -27,7 +28,10 @@ def weighted_case(case: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def numbers(scores: Mapping[str, int]) -> dict[float, int]:
-    return {float(score): count for score, count in scores.items()}
+    try:
+        return {float(score): count for score, count in scores.items()}
+    except ValueError:
+        raise DefinitionError("A score is a number.", expected="such as 9", found=", ".join(scores)) from None
 
 
 def response_rate_case(case: Mapping[str, Any]) -> dict[str, Any]:
