@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -69,15 +70,16 @@ def customer_properties(case: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]
 
 
 def universe(params: Mapping[str, Any]) -> pl.Expr | None:
-    """Which touches count: those of some types and of no excluded event, with these properties of theirs and of whose
-    they are; None for all.
+    """Which touches count: those of some types and of no excluded event (`*` in its name is any text), with these
+    properties of theirs and of whose they are; None for all.
     """
     of_customer = [{**item, "prop": OF_CUSTOMER + item["prop"]} for item in params.get("customer_filter", [])]
     tests = [condition(params.get("event_filter", [])), condition(of_customer)]
     if params.get("types"):
         tests.append(pl.col("type").is_in(list(params["types"])))
     if params.get("exclude"):
-        tests.append(~pl.col("touchpoint").is_in(list(params["exclude"])))
+        patterns = [re.escape(name).replace(r"\*", ".*") for name in params["exclude"]]
+        tests.append(~pl.col("touchpoint").cast(pl.String).str.contains(f"^(?:{'|'.join(patterns)})$"))
     met = [test for test in tests if test is not None]
     return reduce(pl.Expr.and_, met) if met else None
 

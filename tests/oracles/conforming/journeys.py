@@ -52,13 +52,18 @@ def paths_case(case: Mapping[str, Any]) -> dict[str, Any]:
         "top": MANY,
     }
     limit, walked = params.get("step_limit", 5), Paths.from_frame(touches)
+    if limit < 1:
+        raise DefinitionError("A path has at least one step.", expected="step_limit from 1", found=str(limit))
     if "end" in params:
         longest = max(2, len(touches))
         routes = flow_routes(walked, **asked, target=params["end"], occurrence="first", depth=longest)
         return {"edges": _edges_to(routes, limit, backwards="start" not in params)}
     links = flow(walked, **asked, depth=max(2, limit)).filter(~pl.col("target").str.starts_with("END_"))
+    links = links.filter(pl.col("position") < limit)
     name = pl.format("{}_{} -> {}_{}", "position", "source", pl.col("position") + 1, "target")
-    named = links.select(name, "units", pl.col("mean_wait").dt.total_microseconds() / 1e6)
+    # A mean is told to the microsecond; times of cases are whole milliseconds, so are the waits that it is of.
+    waited = (pl.col("mean_wait").dt.total_microseconds() * pl.col("units") / 1e3).round() / 1e3
+    named = links.select(name, "units", waited / pl.col("units"))
     rows = named.rows()
     return {"edges": {edge: units for edge, units, _ in rows}, "avg_seconds": {edge: wait for edge, _, wait in rows}}
 
@@ -76,7 +81,7 @@ def _edges_to(routes: pl.DataFrame, limit: int, *, backwards: bool) -> dict[str,
     for route, units in routes.select("route", "units").iter_rows():
         names = route[::-1][-limit:] if backwards else route
         half = limit // 2
-        names = [*names[:half], "...", *names[-half:]] if len(names) > limit else names
+        names = [*names[:half], "...", *names[len(names) - half :]] if len(names) > limit else names
         for place, (source, target) in enumerate(itertools.pairwise(names), 1):
             edges[f"{place}_{source} -> {place + 1}_{target}"] += units
     return dict(edges)

@@ -74,6 +74,8 @@ def walked(params: dict[str, Any], expected: dict[str, Any], **case: Any) -> tup
     ("params", "edges"),
     [
         ({"types": ["page"]}, ["1_/home -> 2_/cart", "1_/cart -> 2_/help", "2_/help -> 3_/pay"]),
+        ({"step_limit": 1}, []),
+        ({"exclude": ["/h*", "/c*t"]}, []),
         ({"types": ["page"], "exclude": ["/help/"]}, ["1_/home -> 2_/cart", "1_/cart -> 2_/pay"]),
         ({"start": "/help/"}, ["1_/help -> 2_/pay"]),
         ({"event_filter": [{"prop": "type", "op": "neq", "value": "page"}]}, []),
@@ -205,6 +207,13 @@ def test_an_average_is_not_cut_to_microseconds() -> None:
     assert judge(case)[0] == "passed", judge(case)
 
 
+def test_an_average_of_an_edge_is_not_cut_to_microseconds() -> None:
+    events = [{"customer": who, "event": "one", "ts": 0} for who in "abc"]
+    events += [{"customer": who, "event": "two", "ts": at} for who, at in zip("abc", (1, 1, 2), strict=True)]
+    expected = {"avg_seconds": {"1_one -> 2_two": 4 / 3}}
+    assert judge({"id": "own", "params": {"kind": "paths"}, "events": events, "expected": expected})[0] == "passed"
+
+
 @pytest.mark.parametrize(
     ("found", "verdict"),
     [({"credit": {"a": 1.0, "b": 0.0}}, True), ({"credit": {"a": 1.0, "b": 0.1}}, False)],
@@ -238,6 +247,7 @@ STATISTICS = {"kind": "statistics", "successes": [1, 2], "trials": [3, 4]}
         {"steps": [ONE, {**TWO, "first_time": "ever"}]},
         {"steps": [ONE, {**TWO, "where": [{"prop": "browser", "op": "gt", "value": 1}]}]},
         {"steps": [ONE, {"where": []}]},
+        {"kind": "paths", "step_limit": 0},
         {"kind": "stitch", "mode": "magic"},
         {"kind": "stitch"},
         {"kind": "sessions", "gap_seconds": 60, "gap_edge": "sharp"},
