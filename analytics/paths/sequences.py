@@ -167,7 +167,7 @@ def _without_groups(part: Part, view: View, words: Dictionaries) -> UnitSequence
     met = None
     if view.where is not None:
         names = list(dict.fromkeys(view.where.meta.root_names())) or [AT]
-        seen = decoded(part, names, words).select(view.where.alias("met"))
+        seen = decoded(part, names, words).with_columns(view.where.alias("met"))
         met = seen["met"].fill_null(False).to_numpy()
         keep = met if keep is None else keep & met
     after = None if found.after is None or not view.aftermath else found.after

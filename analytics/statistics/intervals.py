@@ -24,10 +24,17 @@ class Interval(NamedTuple):
     high: Floats
 
 
-def checked_counts(k: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
-    """Counts `k` out of `n` as arrays; NaN is let through. Raises `DefinitionError` for a `k` outside 0 to `n`."""
+def checked_counts(k: ArrayLike, n: ArrayLike, *, rows: bool = False) -> tuple[Floats, Floats]:
+    """Counts `k` out of `n` as arrays; NaN is let through.
+
+    Raises `DefinitionError` for a `k` outside 0 to `n`. Of `rows` that are arrays such a `k` is NaN: some rows of a
+    table are not meant, as those of a total that is compared with nothing.
+    """
     k, n = np.asarray(k, float), np.asarray(n, float)
-    if ((k < -ROUNDING) | (n < 0) | ((k > n * (1 + ROUNDING)) & (n > 0))).any():
+    wrong = (k < -ROUNDING) | (n < 0) | ((k > n * (1 + ROUNDING)) & (n > 0))
+    if rows and wrong.ndim:
+        return np.where(wrong, np.nan, k), n
+    if wrong.any():
         expected = "0 <= count <= trials, of each"
         raise DefinitionError("Such counts cannot be.", expected=expected, found=f"{k.tolist()} of {n.tolist()}")
     return k, n
@@ -45,12 +52,12 @@ def wilson(k: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, corrected: b
     """The Wilson score interval of the shares `k / n`; NaN where `n` is 0.
 
     `corrected` adds the continuity correction. Source: Newcombe, Statistics in Medicine 17 (1998), methods 3 and 4.
-    Raises `DefinitionError` for counts below 0, a `k` above its `n`, and a confidence outside 0 to 1.
+    Raises `DefinitionError` for a count below 0 or above its `n`, in arrays NaN, and a confidence outside 0 to 1.
 
     >>> wilson(18, 20).low.round(3).item()
     0.699
     """
-    k, n = checked_counts(k, n)
+    k, n = checked_counts(k, n, rows=True)
     z = normal_quantile(confidence)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = k / n

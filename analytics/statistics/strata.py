@@ -9,7 +9,6 @@ from numpy.typing import ArrayLike
 
 from analytics.statistics.intervals import (
     Floats,
-    checked_counts,
     difference_interval,
     newcombe,
     normal_quantile,
@@ -122,8 +121,7 @@ def interaction_of(k: ArrayLike, n: ArrayLike) -> Interaction:
     """The share of units with both properties, less those with the first or the second alone, plus that of neither.
 
     `k / n` are these four shares in this order, along the first axis. The test is that the interaction is 0; it takes
-    30 units, and 10 of each outcome, in each of the four. NaN where there are none in one of them. Counts that cannot
-    be raise `DefinitionError`.
+    30 units, and 10 of each outcome, in each of the four. NaN where there are none in one of them.
 
     >>> found = interaction_of([50, 27, 26, 40], [100, 100, 100, 200])
     >>> found.interaction.round(2).item(), found.p_value.round(3).item()
@@ -131,7 +129,7 @@ def interaction_of(k: ArrayLike, n: ArrayLike) -> Interaction:
     """
     from scipy.special import ndtr
 
-    k, n = checked_counts(k, n)
+    k, n = np.asarray(k, np.float64), np.asarray(n, np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = np.where(n > 0, k / n, np.nan)
         error = np.sqrt((p * (1 - p) / n).sum(0))

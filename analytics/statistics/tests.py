@@ -1,6 +1,7 @@
 """Tests of differences: two proportions, a count and its expectation, chi-square, log-rank, effect sizes.
 
-Counts below 0 or above their whole, and shares outside 0 to 1, raise `DefinitionError`.
+Counts below 0 or above their whole, and shares outside 0 to 1, raise `DefinitionError`; of arrays that are tested row
+by row, such counts give NaN.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def pairwise_proportions(k: ArrayLike, n: ArrayLike) -> Verdict:
     >>> pairwise_proportions([5, 12, 20], [83, 99, 90]).p_value.round(3)
     array([0.159, 0.002, 0.064])
     """
-    k, n = np.asarray(k, float), np.asarray(n, float)
+    k, n = checked_counts(k, n)
     one, other = np.triu_indices(len(k), 1)
     return two_proportions_z(k[one], n[one], k[other], n[other])
 
@@ -57,7 +58,7 @@ def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike
     """
     from scipy.special import ndtr
 
-    (k1, n1), (k2, n2) = checked_counts(k1, n1), checked_counts(k2, n2)
+    (k1, n1), (k2, n2) = checked_counts(k1, n1, rows=True), checked_counts(k2, n2, rows=True)
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = (k1 + k2) / (n1 + n2)
         z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
@@ -74,7 +75,7 @@ def binomial_two_sided(k: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
     """
     from scipy.special import betainc
 
-    (k, n), q = checked_counts(k, n), checked_shares("The share that was expected", share)
+    (k, n), q = checked_counts(k, n, rows=True), checked_shares("The share that was expected", share)
     lower = np.where(k < n, betainc(np.maximum(n - k, 1), k + 1, 1 - q), 1.0)
     upper = np.where(k > 0, betainc(np.maximum(k, 1), n - k + 1, q), 1.0)
     smaller = np.minimum(lower, upper)

@@ -132,3 +132,9 @@ def test_touches_are_left_out_before_paths_are_read() -> None:
         ("a", "c"),
         ("c", "END_open"),
     ]
+
+
+def test_a_condition_of_no_column_is_met_by_all_touches_or_by_none() -> None:
+    shop = paths({"ann": "a@0m b@1m", "bo": "c@0m"})
+    assert variants(shop, where=pl.lit(True)).equals(variants(shop))
+    assert variants(shop, where=pl.lit(False)).is_empty()

@@ -26,6 +26,7 @@ from analytics import (
     mean_difference,
     sample_ratio,
 )
+from analytics.statistics.intervals import checked_counts
 from analytics.statistics.strata import interaction_of, stratified_difference
 from expectations.errors import DefinitionError
 from tests.oracles.conforming.cases import EPOCH, Unsupported, paths_of, step_of, text_of, time_of
@@ -143,7 +144,7 @@ def stratified_case(case: Mapping[str, Any]) -> dict[str, Any]:
 def interaction_case(case: Mapping[str, Any]) -> dict[str, Any]:
     """What two properties do beyond the sum of each alone."""
     k, n = np.array([case["params"][name] for name in ("both", "first", "second", "neither")]).T
-    found = interaction_of(k, n)._asdict()
+    found = interaction_of(*checked_counts(k, n))._asdict()
     return {name: bool(value) if name == "tested" else without_nan(float(value)) for name, value in found.items()}
 
 
