@@ -109,6 +109,16 @@ def test_a_return_may_take_several_touches_of_customers_of_a_kind() -> None:
     assert judge(case)[0] == "passed", judge(case)
 
 
+def test_what_comes_after_the_last_period_counts_for_no_cell() -> None:
+    events = [
+        {"customer": who, "event": "open", "ts": 86_400 * day} for who, day in (("ann", 0), ("ann", 2.5), ("bo", 0))
+    ]
+    of = {"target": {"any_of": ["*"]}, "returning": {"any_of": ["*"]}, "type": "first_time", "cumulative": True}
+    params = {"kind": "retention", "period": "day", "periods": ["2024-01-01", "2024-01-02"], "columns": 2, **of}
+    found = judge({"id": "own", "params": params, "events": events, "expected": {"matrix": [[2, 0], [0, 0]]}})
+    assert found[0] == "passed", found
+
+
 def test_funnels_are_of_customers_and_events_of_a_kind() -> None:
     events = [(who, name, f"2024-01-0{day}", "") for who in ("ann", "bo") for name, day in (("one", 1), ("two", 2))]
     case = asked("funnel", events, customer_filter=[{"prop": "plan", "op": "is_set"}], exclude=["other"])

@@ -15,7 +15,7 @@ from tests.oracles.conforming.cases import Unsupported, day_start, paths_of, ste
 RETENTION = {"kind", "period", "periods", "columns", "target", "returning", "type", "cumulative", "timezone"} | {
     *("types", "event_filter", "exclude", "customer_filter", "customer_props", "min_occurrences"),
 }
-PERIODS = ("hour", "day", "week", "week_sunday", "month")
+PERIODS = {"hour": "1h", "day": "1d", "week": "1w", "week_sunday": "1w", "month": "1mo"}
 TYPES = {"recurring": "every", "first_time": "first"}
 LONG = timedelta(days=40_000)
 
@@ -34,13 +34,15 @@ def retention_case(case: Mapping[str, Any]) -> dict[str, Any]:
     asked: dict[str, Any] = {"period": params["period"], "cohort": TYPES[params["type"]], "timezone": zone}
     steps = (step_of(params["target"]), step_of(params["returning"]))
     members = returns(seen, *steps, **asked)
-    later = Paths.from_frame(seen.touches.collect(), end_of_data=day_start(params["periods"][-1], zone) + LONG)
+    begins = [day_start(day, zone) for day in params["periods"]]
+    over = pl.lit(begins[-1]).dt.offset_by(PERIODS[params["period"]]).dt.convert_time_zone("UTC")
+    # What comes after the last period counts for no cell.
+    later = Paths.from_frame(seen.touches.filter(pl.col("at") < over).collect(), end_of_data=begins[-1] + LONG)
     way = "on_or_after" if params.get("cumulative") else "on"
     rules = ReturnRules(least=least)
     table = retention(later, *steps, **asked, returns=way, periods=max(1, params["columns"] - 1), rules=rules)
     table = table.filter(~pl.col("is_total"))
     cells = {(row["cohort"], row["after"]): row for row in table.iter_rows(named=True)}
-    begins = [day_start(day, zone) for day in params["periods"]]
     sizes = {row["cohort"]: row["size"] for row in cells.values()}
     matrix = [
         [sizes.get(begin, 0), *(_returned(cells, begin, column, begins) for column in range(1, params["columns"]))]
