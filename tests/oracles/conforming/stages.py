@@ -161,7 +161,9 @@ def built(case: Mapping[str, Any]) -> Paths:
         }
     )
     events = [event for event in case["events"] if time_of(event["ts"]) <= end]
-    asked = {params[name] for name in ("by", "value") if name in params}
+    asked = {params[name] for name in ("by", "value") if name in params} | (
+        {"channel"} if "families" in params else set()
+    )
     columns: dict[str, Any] = {
         "customer": [event["customer"] for event in events],
         "at": [time_of(event["ts"]) for event in events],

@@ -196,6 +196,11 @@ HOURS = {"period": "hour", "timezone": "Asia/Tokyo", "end": 7200}
             {"rows": [], "customers": 0, "left_out": 1},
         ),
         (
+            {"kind": "goal_routes", "horizon": "1d", "families": [{"name": "Web", "entered": ["web"]}], **RULES},
+            [],
+            {"families": {}, "units": 0, "goals": 0},
+        ),
+        (
             {"kind": "response_rate", "asked": "ask", "answered": "tell", "within": "5d", "end": 864_000},
             [],
             {"invitations": 0, "answered": 0, "uninvited": 0, "response_rate": None},
