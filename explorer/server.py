@@ -1,7 +1,8 @@
-"""The server: the page, the vocabulary, answers and saved questions, for browsers of this machine.
+"""The server: the page, the vocabulary, answers and saved questions, for this machine, or behind a proxy.
 
 Another site could have its own name resolved to this machine and ask through a visitor's browser. So only requests to
-this machine by its own names are answered, and questions only from the page itself.
+this machine by its own names are answered, and questions only from the page itself. Behind a proxy the name is the
+proxy's, and nobody else is answered (`explorer.proxy.gate`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ from expectations.errors import ConfigurationError, DefinitionError, InternalErr
 from expectations.hidden import escaped
 from explorer.kinds import KINDS, kind_of
 from explorer.page import page, policy
+from explorer.proxy.gate import Gate
+from explorer.proxy.limits import check_shared, offered
+from explorer.proxy.settings import ExploreSettings
 from explorer.question import Question, question_of
 from explorer.saved import Saved, SavedQuestion
 from explorer.source import Source
@@ -50,8 +54,8 @@ GONE: Final = 499
 """The status of an answer that nobody waits for."""
 
 
-def application(source: Source) -> Starlette:
-    """The server of a lake, as ASGI."""
+def application(source: Source, proxy: ExploreSettings | None = None) -> Starlette:
+    """The server of a lake, as ASGI; behind a proxy that of a source that is shared."""
     work, saved = Work(source), Saved(source.config)
 
     @asynccontextmanager
@@ -67,21 +71,22 @@ def application(source: Source) -> Starlette:
     async def vocabulary(request: Request) -> Response:
         def make(_: Watcher) -> dict[str, Any]:
             known = work.opened().vocabulary
-            offered = {name: kind.plain(source, known) for name, kind in KINDS.items() if kind.label}
-            return known.plain(source) | {"kinds": offered}
+            kinds = {name: kind.plain(source, known) for name, kind in KINDS.items() if kind.label}
+            plain = known.plain(source) | {"kinds": kinds}
+            return offered(source, plain) if source.is_shared else plain
 
         return await _answered(request, work, make)
 
     async def posted(request: Request, make: Callable[[bytes, Watcher], Any]) -> Response:
         """What is made of the body of a request from the page itself."""
-        if (refused := _refusal(request)) is not None:
+        if (refused := _refusal(request, proxy)) is not None:
             return refused
         body = await _body(request)
         if body is None:
             return _error(DefinitionError("The question is too long.", expected=f"at most {MOST_BYTES} bytes"), 413)
         return await _answered(request, work, partial(make, body))
 
-    def answer_of(body: bytes, watcher: Watcher) -> dict[str, Any]:
+    def answer_of(request: Request, body: bytes, watcher: Watcher) -> dict[str, Any]:
         question = question_of(body)
         question.check(source.columns)
         kind = kind_of(question.kind)
@@ -90,16 +95,22 @@ def application(source: Source) -> Starlette:
 
         def answered(opened: Opened, paths: Paths) -> dict[str, Any]:
             try:
+                if source.is_shared:
+                    check_shared(source, opened.vocabulary, question)
                 return kind.answer(source, opened.vocabulary, paths, question)
             except DefinitionError as error:
                 raise _with_words(error, opened, question) from None
 
-        return work.answer(question.model_dump_json(), watcher, answered)
+        answer = work.answer(question.model_dump_json(), watcher, answered)
+        request.state.asked = question.model_dump(mode="json", exclude_defaults=True)
+        if source.is_shared:
+            answer = answer | {"elsewhere": {"toml": answer["elsewhere"]["toml"]}}
+        return answer
 
     async def ask(request: Request) -> Response:
         def make(body: bytes, watcher: Watcher) -> dict[str, Any]:
             since = time.perf_counter()
-            found = answer_of(body, watcher)
+            found = answer_of(request, body, watcher)
             data_to = work.opened().vocabulary.plain(source)["data_to"]
             return {**found, "data_to": data_to, "milliseconds": round((time.perf_counter() - since) * 1000)}
 
@@ -107,7 +118,9 @@ def application(source: Source) -> Starlette:
 
     async def rows(request: Request) -> Response:
         form = request.path_params["form"]
-        return await posted(request, lambda body, watcher: _file(answer_of(body, watcher).get("rows", []), form))
+        return await posted(
+            request, lambda body, watcher: _file(answer_of(request, body, watcher).get("rows", []), form)
+        )
 
     async def questions(request: Request) -> Response:
         if request.method == "GET":
@@ -117,17 +130,21 @@ def application(source: Source) -> Starlette:
     async def drop(request: Request) -> Response:
         return await posted(request, lambda body, _: _listed(saved.drop(body)))
 
+    kept = [
+        Route("/api/questions", questions, methods=["GET", "POST"]),
+        Route("/api/questions/drop", drop, methods=["POST"]),
+    ]
     return Starlette(
         routes=[
             Route("/", shown),
             Route("/api/vocabulary", vocabulary),
             Route("/api/ask", ask, methods=["POST"]),
             Route("/api/rows.{form}", rows, methods=["POST"]),
-            Route("/api/questions", questions, methods=["GET", "POST"]),
-            Route("/api/questions/drop", drop, methods=["POST"]),
+            *(kept if proxy is None else []),
         ],
         middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+            *([Middleware(Gate, settings=proxy)] if proxy else []),
+            Middleware(TrustedHostMiddleware, allowed_hosts=[proxy.host] if proxy else list(HOSTS), www_redirect=False),
             Middleware(_Headers),
         ],
         exception_handlers={Exception: _crashed},
@@ -194,16 +211,16 @@ async def _answered(request: Request, work: Work, make: Callable[[Watcher], Any]
         return made if isinstance(made, Response) else _json(made)
     except StoppedError:
         return Response(status_code=GONE)
-    except StorageError as error:
-        return _error(error, 503)
     except JourneysError as error:
-        return _error(error, 422)
+        status = 503 if isinstance(error, StorageError) else 422
+        return _error(error, status, is_placed=isinstance(error, DefinitionError) or not work.source.is_shared)
 
 
-def _refusal(request: Request) -> Response | None:
+def _refusal(request: Request, proxy: ExploreSettings | None) -> Response | None:
     """The answer to a question that does not come from the page itself; None for one that does."""
     origin = request.headers.get("origin")
-    if origin is not None and origin != f"{request.url.scheme}://{request.headers['host']}":
+    own = proxy.address if proxy else f"{request.url.scheme}://{request.headers['host']}"
+    if origin is not None and origin != own:
         return _error(
             DefinitionError("Questions are asked from the page of the explorer.", found=f"from {origin}"), 403
         )
@@ -248,8 +265,10 @@ def _plain(value: Any) -> Any:
     return value.total_seconds() if hasattr(value, "total_seconds") else value.isoformat()
 
 
-def _error(error: JourneysError, status: int) -> Response:
+def _error(error: JourneysError, status: int, *, is_placed: bool = True) -> Response:
+    """An error as JSON; without where it was met, which may be a path of this machine, unless `is_placed`."""
     facts = {name: getattr(error, name) for name in ("what", "where", "expected", "found", "do")}
+    facts |= {} if is_placed else {"where": "", "found": ""}
     return _json(facts | {"code": error.code, "instead": getattr(error, "instead", {})}, status)
 
 
@@ -259,31 +278,31 @@ async def _crashed(_: Request, error: Exception) -> Response:
     return _error(said, 500)
 
 
-def listener(host: str, port: int) -> socket.socket:
-    """A socket that listens on this machine alone; port 0 picks a free port.
+def listener(host: str, port: int, *, behind_proxy: bool = False) -> socket.socket:
+    """A socket that listens on this machine alone, or behind a proxy by any name; port 0 picks a free port.
 
     Raises `ConfigurationError` for another host, and for a port that is in use.
     """
-    if host not in HOSTS:
+    if host not in HOSTS and not behind_proxy:
         raise ConfigurationError(
             "The explorer has no login, so it listens on this machine only.",
             expected=" or ".join(HOSTS),
             found=host,
-            do="leave --host out; to reach it from another machine, forward its port with ssh -L",
+            do="leave --host out; for yourself forward its port with ssh -L, for others log them in (--behind-proxy)",
         )
     try:
-        return socket.create_server(("127.0.0.1", port))
+        return socket.create_server((host if behind_proxy else "127.0.0.1", port))
     except OSError as error:
         raise ConfigurationError(
             "The port cannot be used.", found=f"{port}: {error.strerror}", do="choose another port with --port"
         ) from error
 
 
-def server_of(source: Source) -> uvicorn.Server:
+def server_of(source: Source, proxy: ExploreSettings | None = None) -> uvicorn.Server:
     """The server of a lake; `run(sockets=[...])` answers until interrupted."""
     return uvicorn.Server(
         uvicorn.Config(
-            application(source),
+            application(source, proxy),
             log_level="critical",
             access_log=False,
             server_header=False,

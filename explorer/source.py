@@ -10,6 +10,7 @@ import polars as pl
 
 from analytics import Funnel, Goal, Paths
 from expectations.lake.layout import Lake
+from explorer.tens import in_tens, told
 from reports.settings import ReportSettings
 
 Bind = Callable[[Paths, Sequence[str], dict[str, Any]], tuple[Paths, Funnel]]
@@ -26,7 +27,7 @@ class Source:
 
     `config` is the configuration file as the command takes it. `segments` are the names that an entrant can be a member
     of, `columns` those of touches that questions may break down by or have conditions on. `funnels` are the names of
-    configured funnels, `goals` the goals, the main one first.
+    configured funnels, `goals` the goals, the main one first. `is_shared` answers in tens, for readers behind a proxy.
     """
 
     lake: Lake
@@ -39,3 +40,12 @@ class Source:
     bind: Bind
     compared: Compared
     members: Members
+    is_shared: bool = False
+
+    def told(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """The answer of `funnel` or `trend` as it is told."""
+        return in_tens(frame, self.report.k) if self.is_shared else frame
+
+    def told_number(self, number: int) -> int:
+        """A count of customers as it is told."""
+        return told(number, self.report.k) if self.is_shared else number

@@ -53,15 +53,18 @@ class Vocabulary:
         known = {name: table.filter(pl.col("customers") >= source.report.k) for name, table in sized.items()}
         total = summary(paths).row(0, named=True)
         words = [
-            Word(word, on, n) for on in ON if on in known for word, n in known[on].select("word", "customers").rows()
+            Word(word, on, source.told_number(n))
+            for on in ON
+            if on in known
+            for word, n in known[on].select("word", "customers").rows()
         ]
         order = {stage: place for place, stage in enumerate(paths.definition.stages if paths.definition else ())}
         words.sort(key=lambda word: order.get(word.word, len(order)) if word.on == "stage" else len(order) + 1)
         return cls(
             tuple(words),
             tuple(_column(name, source, known.get(name)) for name in source.columns if name in paths.schema),
-            paths.customers,
-            len(paths),
+            source.told_number(paths.customers),
+            source.told_number(len(paths)),
             total["first_at"],
             paths.end_of_data,
             transitions(paths, unit="customer").select("source", "target", "customers"),
@@ -95,7 +98,8 @@ class Vocabulary:
 
 def _column(name: str, source: Source, known: pl.DataFrame | None) -> dict[str, Any]:
     """A column with its values; one of numbers has none."""
-    values = [] if known is None else known.head(MOST_VALUES).select(value="word", customers="customers").to_dicts()
+    head = [] if known is None else known.head(MOST_VALUES).select("word", "customers").rows()
+    values = [{"value": word, "customers": source.told_number(customers)} for word, customers in head]
     return {"column": name, "name": source.report.name_of(name), "is_number": known is None, "values": values}
 
 

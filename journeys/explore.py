@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from explorer.source import Source
 
 
-def source_of(config: Path) -> Source:
-    """The lake of a configuration, and what the explorer needs of it."""
+def source_of(config: Path, *, is_shared: bool = False) -> Source:
+    """The lake of a configuration, and what the explorer needs of it; `is_shared` behind a proxy."""
     from explorer.source import Source
 
     settings = settings_of(config)
@@ -45,6 +45,7 @@ def source_of(config: Path) -> Source:
         bind=bind,
         compared=lambda paths, definition, groups: compared(settings, paths, definition, groups),
         members=lambda paths, names, unit: members_only(settings, paths, names, unit),
+        is_shared=is_shared,
     )
 
 
@@ -53,6 +54,9 @@ def explore(
     config: Config = DEFAULT,
     host: Annotated[str, typer.Option(help="Listen by this name of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 picks a free port.")] = 0,
+    behind_proxy: Annotated[
+        bool, typer.Option("--behind-proxy", help="For the readers whom the proxy of [explore] logs in, in tens.")
+    ] = False,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the explorer in a browser.")] = True,
 ) -> None:
     """Ask the paths in a browser on this machine, without code, until interrupted.
@@ -61,8 +65,13 @@ def explore(
     """
     from explorer.server import listener, server_of
 
-    source = source_of(config)
-    with listener(host, port) as listening:
+    proxy = settings_of(config).explore.named(str(config)) if behind_proxy else None
+    source = source_of(config, is_shared=behind_proxy)
+    with listener(host, port, behind_proxy=behind_proxy) as listening:
+        if proxy is not None:
+            terminal.out.print(f"{proxy.address}  (listens on {host}:{listening.getsockname()[1]})", soft_wrap=True)
+            server_of(source, proxy).run(sockets=[listening])
+            return
         address = f"http://{host}:{listening.getsockname()[1]}/"
         terminal.out.print(f"{address}  (Ctrl-C stops it)", soft_wrap=True)
         if show:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from expectations.compile.compile import Compiled
     from expectations.suites.expectation import Suite
     from expectations.suites.settings import ExpectationSettings
+    from explorer.proxy.settings import ExploreSettings
     from ingest.settings.ingest import IngestSettings
     from reports.settings import ReportSettings
 
@@ -68,6 +69,7 @@ TABLES: Final = (
     "prediction",
     "report",
     "brief",
+    "explore",
     "metrics",
 )
 TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
@@ -152,6 +154,13 @@ class Settings:
 
         read = self.file.section("ingest", IngestSettings).beside(self.beside)
         return read.model_copy(update={"brokers": self._brokers}) if self._brokers else read
+
+    @cached_property
+    def explore(self) -> ExploreSettings:
+        """`[explore]`."""
+        from explorer.proxy.settings import ExploreSettings
+
+        return self.file.section("explore", ExploreSettings)
 
     @cached_property
     def expectations(self) -> ExpectationSettings:

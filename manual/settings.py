@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 import analytics
 from expectations.config.file import PREFIX
 from expectations.suites.settings import ExpectationSettings
+from explorer.proxy.settings import ExploreSettings
 from ingest.settings.ingest import IngestSettings
 from journeys.settings import TABLES, BriefSettings, LakeSettings, MetricsSettings, SegmentExport, WatchSettings
 from manual.text import cell, described, table
@@ -43,6 +44,7 @@ MODELS: Final[Mapping[str, Model]] = {
     "exports": SegmentExport,
     "report": ReportSettings,
     "brief": BriefSettings,
+    "explore": ExploreSettings,
     "metrics": MetricsSettings,
 }
 """The model of each table of journeys.toml."""

@@ -28,13 +28,14 @@ WORDS_IN_SENTENCE: Final = 3
 def funnel_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question: Question) -> dict[str, Any]:
     """The answer as JSON. Raises `DefinitionError` as the command `journeys funnel` does."""
     paths, definition = source.bind(paths, question.steps, question.options)
-    answer, bars = with_bars(source, vocabulary, paths, definition, question)
+    exact, bars = with_bars(source, vocabulary, paths, definition, question)
+    answer = source.told(exact)
     totals = answer.filter("is_total").sort("step").to_dicts()
     written = elsewhere(source, question)
     if entrants(answer) == 0:
         return {"state": "nobody", "entered": bars, "elsewhere": written, "rows": answer.to_dicts()}
     wider = met_of(source, paths, question)
-    shown, groups = groups_of(source, question, definition, answer)
+    shown, groups = groups_of(source, question, definition, exact)
     return {
         "said": _sentence(definition, totals, source.report.least),
         "lines": _lines(totals),
@@ -61,9 +62,10 @@ def with_bars(
     entered = source.bind(paths, question.steps, rules)[1]
     if entered.order != "unordered" and not entered.same:
         entered = replace(entered, steps=entered.steps[:1], exclude=())  # later steps say nothing of who enters
-    period: Literal["week", "month"] = "week" if _weeks(vocabulary) <= MOST_WEEKS else "month"
+    in_weeks = source.is_shared or _weeks(vocabulary) <= MOST_WEEKS
+    period: Literal["week", "month"] = "week" if in_weeks else "month"
     by_period = trend(paths, entered, period=period, timezone=source.report.timezone, to_step=1)
-    return funnel(paths, definition), _bars(by_period, period)
+    return funnel(paths, definition), _bars(source.told(by_period), period)
 
 
 def unit_of(definition: Funnel) -> str:

@@ -10,6 +10,8 @@ import polars as pl
 from analytics import Funnel, against_the_rest, benjamini_hochberg
 from explorer.question import SEGMENT, Question
 from explorer.source import Source
+from explorer.tens import told
+from reports.privacy.rules import rough_share
 from reports.words.numbers import count, interval, percent, points, points_interval, shown_name
 
 LEVEL: Final = 0.05
@@ -27,16 +29,19 @@ def groups_of(
     difference is clear where its p-value, adjusted over all that are shown, is at most 5 %.
     """
     if not definition.by:
-        return answer, None
+        return source.told(answer), None
     least = max(source.report.least, source.report.k)
-    named = answer.with_columns(_name_of(definition.by).alias(GROUP))
+    exact = answer.with_columns(_name_of(definition.by).alias(GROUP))
+    named = source.told(answer).with_columns(_name_of(definition.by).alias(GROUP))
     large = named.filter(~pl.col("is_total"), step=1).filter(pl.col("entered") >= least)
     order = large.with_columns(known=pl.all_horizontal(pl.col(definition.by).is_not_null()))
     order = order.sort("known", "entered", descending=True, maintain_order=True)
     kept = order.head(source.report.values_per_segment)[GROUP].to_list()
     few = named.filter(~pl.col("is_total"), step=1).height - len(kept)
     shown = named.filter(pl.col("is_total") | pl.col(GROUP).is_in(kept))
-    cells = _cells(named, kept, definition, least)
+    cells = _cells(exact, kept, definition, least)
+    if source.is_shared:
+        cells = {key: _coarse(cell, source.report.k) for key, cell in cells.items()}
     known = set(order.filter("known")[GROUP])
     rows = [
         {"is_known": name in known} | _group(shown.filter(pl.col(GROUP) == name, ~pl.col("is_total")), name, cells)
@@ -84,6 +89,13 @@ def _cells(
     }
 
 
+def _coarse(cell: dict[str, Any], k: int) -> dict[str, Any]:
+    """A difference rounded so that it covers at least `k` customers of the group."""
+    size, names = cell["previous"], ("difference", "difference_low", "difference_high")
+    ends = {name: None if cell[name] is None else rough_share(cell[name] * size, size, k) for name in names}
+    return cell | ends | {"previous": told(size, k)}
+
+
 def _group(rows: pl.DataFrame, name: str, cells: dict[tuple[str, int], dict[str, Any]]) -> dict[str, Any]:
     """One group: its steps, and the whole funnel."""
     steps = rows.sort("step").to_dicts()
@@ -117,12 +129,12 @@ def _group(rows: pl.DataFrame, name: str, cells: dict[tuple[str, int], dict[str,
 
 def _direction(cell: dict[str, Any]) -> int:
     """1 for clearly more than everybody else, -1 for clearly fewer, 0 where it is not clear."""
-    return 0 if not cell.get("is_clear") else 1 if cell["difference"] > 0 else -1
+    return 0 if not cell.get("is_clear") or cell["difference"] is None else 1 if cell["difference"] > 0 else -1
 
 
 def _at_stake(cell: dict[str, Any]) -> float:
     """The customers that a clear difference stands for."""
-    return abs(cell["difference"]) * cell["previous"] if cell.get("is_clear") else 0.0
+    return abs(cell["difference"]) * cell["previous"] if _direction(cell) else 0.0
 
 
 def _title(rows: list[dict[str, Any]], label: str) -> str:

@@ -35,7 +35,7 @@ def met_of(source: Source, paths: Paths, question: Question) -> dict[str, int]:
     bare = [str(StepText(step.any_of, step.on)) for step in steps]
     wider = {"met": met, "bare": source.bind(paths, bare, rules | {"segment": (), "same": ()})[1]}
     found = answer_all(paths, {key: partial(funnel, definition=one) for key, one in wider.items()})
-    return {key: entrants(answer) for key, answer in found.items()}
+    return {key: entrants(source.told(answer)) for key, answer in found.items()}
 
 
 def left_out(

@@ -31,10 +31,11 @@ def trend_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question:
             "A trend is of a share.", expected="two steps or more", found="one step", do="add the step that counts"
         )
     paths, definition = source.bind(paths, question.steps, question.options)
-    answer, bars = with_bars(source, vocabulary, paths, definition, question)
+    exact, bars = with_bars(source, vocabulary, paths, definition, question)
+    answer = source.told(exact)
     asked = {"period": question.period, "timezone": source.report.timezone}
     written = elsewhere(source, question, "trend", asked, [f"--period={question.period}"])
-    found = trend(paths, definition, period=question.period, timezone=source.report.timezone)
+    found = source.told(trend(paths, definition, period=question.period, timezone=source.report.timezone))
     rows = found.filter("is_total").sort("period").to_dicts()
     if entrants(answer) == 0:
         return {"state": "nobody", "entered": bars, "elsewhere": written, "rows": rows}

@@ -61,7 +61,7 @@ function body(question, more = {}) {
 const texts = (value) => Array.isArray(value) ? value.filter((one) => typeof one === 'string') : [];
 function read() {
   const found = structuredClone(START);
-  if (location.hash.length < 2) return structuredClone(usual('walk'));
+  if (location.hash.length < 2) return V.kinds.walk ? structuredClone(usual('walk')) : found;
   let given;
   try { given = JSON.parse(decodeURIComponent(location.hash.slice(1)) || '{}'); } catch { return found; }
   if (typeof given !== 'object' || given === null) return found;
@@ -137,7 +137,7 @@ function stepRow(step, at) {
     ...step.any.flatMap((text, number) => number ? [el('i', {}, ' or '), text] : [text]), step.on === 'stage' ? el('i', {}, ' stage') : null);
   const acts = el('span', { class: 'acts' },
     button('or', (e) => pickWord(e.currentTarget, at, (one) => (n) => { n.steps[at].any = [...new Set([...n.steps[at].any, ...one.any])]; }, step.on), { 'data-key': `or-${at}`, 'aria-label': `Step ${at + 1}: or another` }),
-    button('where', (e) => pickCondition(e.currentTarget, (one) => (n) => n.steps[at].where.push(one)), { 'data-key': `where-${at}`, 'aria-label': `Step ${at + 1}: add a condition` }),
+    V.shared ? null : button('where', (e) => pickCondition(e.currentTarget, (one) => (n) => n.steps[at].where.push(one)), { 'data-key': `where-${at}`, 'aria-label': `Step ${at + 1}: add a condition` }),
     at ? button('↑', () => move(at, -1), { 'data-key': `up-${at}`, 'aria-label': `Step ${at + 1}: move up` }) : null,
     button('×', () => set((n) => n.steps.splice(at, 1)), { 'data-key': `drop-${at}`, 'aria-label': `Step ${at + 1}: remove` }));
   return el('li', { class: 'step', 'data-step': String(at) }, el('span', { class: 'no', 'aria-hidden': 'true' }, String(at + 1)), word,
@@ -256,7 +256,7 @@ function pickWord(at, place, change, on = null) {
     return { name, head: shares ? `after ${label(before.steps.at(-1))}` : 'of customers', items };
   });
   const show = pick(at, 'Touchpoint or stage', groups, (one) => set(change({ any: one.any, on: one.on, where: [] })), (text) => ({ any: [text], on: on || 'touchpoint' }));
-  if (before.steps.length && before.steps.length < MOST_STEPS) request('/api/ask', body(before, { kind: 'next', by: [] })).then(({ ok, value }) => {
+  if (!V.shared && before.steps.length && before.steps.length < MOST_STEPS) request('/api/ask', body(before, { kind: 'next', by: [] })).then(({ ok, value }) => {
     if (!ok || $('#pop').hidden) return;
     shares = Object.fromEntries(value.next.map((one) => [`${one.on}:${one.word}`, one.share])); show();
   }).catch(() => {});
@@ -289,7 +289,7 @@ function pickBy(at) {
 /* A segment is one of the configuration; a value is a condition of step 1. */
 function pickOnly(at) {
   const groups = () => [{ name: 'Segments', items: V.segments.filter((name) => !q.segment.includes(name)).map((name) => ({ label: name, segment: name })) },
-    ...(q.steps.length ? V.columns.filter((one) => !one.is_number).map((one) => ({ name: `${one.name} at step 1`, head: 'of customers', items: values(one) })) : [])];
+    ...(q.steps.length && !V.shared ? V.columns.filter((one) => !one.is_number).map((one) => ({ name: `${one.name} at step 1`, head: 'of customers', items: values(one) })) : [])];
   pick(at, 'Segment or value', groups, (one, not) => set((n) => { if (one.segment) n.segment.push(one.segment); else n.steps[0].where.push({ column: one.column, sign: not ? 'is not' : 'is', values: [one.label] }); }), null, ['Enter is', 'Shift Enter is not', 'Esc back']);
 }
 const choices = (key, title, all) => (at) => pop(at, title, el('div', { class: 'body', role: 'radiogroup', 'aria-label': title }, el('h3', {}, title),
@@ -298,12 +298,12 @@ function pickWindow(at) {
   const own = el('input', { type: 'text', value: q.window, 'aria-label': 'Another length' });
   own.addEventListener('keydown', (e) => { if (e.key === 'Enter' && own.value.trim()) { e.preventDefault(); const text = own.value.trim(); set((n) => { n.window = text; }); } });
   pop(at, 'Window', el('div', { class: 'body' }, el('h3', {}, 'Time from step 1 to the last step'),
-    el('div', { class: 'line quick' }, ...['30m', '1h', '1d', '7d', '14d', '30d'].map((text) => button(span(text), () => set((n) => { n.window = text; }), { 'aria-pressed': String(q.window === text) }))),
-    el('div', { class: 'line' }, own, 'a number and a unit: 45m, 12h, 10d')));
+    el('div', { class: 'line quick' }, ...(V.windows || ['30m', '1h', '1d', '7d', '14d', '30d']).map((text) => button(span(text), () => set((n) => { n.window = text; }), { 'aria-pressed': String(q.window === text) }))),
+    V.windows ? null : el('div', { class: 'line' }, own, 'a number and a unit: 45m, 12h, 10d')));
 }
 /* Saved questions. */
 const nameOf = () => $('#name').textContent;
-const canSave = () => q.steps.length > 0 || !offers('steps');
+const canSave = () => !V.shared && (q.steps.length > 0 || !offers('steps'));
 function unread(at, value) { pop(at, 'Saved questions', el('div', { class: 'body', role: 'alert' }, el('h3', {}, value.what), el('p', {}, [value.where, value.found, value.do].filter(Boolean).join(' · ')))); }
 function saveAs(at) {
   if (!canSave()) return;
@@ -396,7 +396,7 @@ function empty() {
   if (most.length > 1 && first) starts.push([`${most[0].word} to ${most[1].word}, by ${first.name.toLowerCase()}`, (n) => { n.steps = steps(most[0], most[1]); n.by = [first.column]; }]);
   return el('div', { class: 'state' }, el('b', {}, 'Ask how customers get from one point to another'), el('p', {}, `Add a step, or begin with one of these. ${size()}`), ...starts.map(([text, change]) => button(text, () => set(change), { class: 'go' })));
 }
-const nothing = () => offers('steps') ? 'Nobody enters this funnel' : 'No journey begins here';
+const nothing = () => V.shared ? `Fewer than ${V.k} enter this funnel` : offers('steps') ? 'Nobody enters this funnel' : 'No journey begins here';
 const nobody = () => el('div', { class: 'state' }, el('b', {}, nothing()), el('p', {}, offers('steps') ? 'No touch is step 1 in this period and segment.' : 'There is none in this period and segment.'),
   q.start || q.end ? button('All weeks', () => set((n) => { n.start = ''; n.end = ''; }), { class: 'go' }) : null,
   q.segment.length || entry().length ? button('Everyone', () => set((n) => { n.segment = []; if (n.steps.length) n.steps[0].where = []; }), { class: 'go' }) : null,
@@ -537,7 +537,7 @@ function copyCard(written) {
   function choose(name) { tab = name; code.textContent = written[name]; tabs.forEach((one, at) => { const is = all[at][0] === name; one.setAttribute('aria-selected', String(is)); one.tabIndex = is ? 0 : -1; }); }
   const list = el('div', { role: 'tablist', 'aria-label': 'Form' }, ...tabs);
   list.addEventListener('keydown', (e) => { const to = tabs[tabs.indexOf(document.activeElement) + ({ ArrowRight: 1, ArrowLeft: -1 }[e.key] || 0)]; if (to && to !== document.activeElement) { to.click(); to.focus(); } });
-  choose(written[tab] ? tab : 'python');
+  choose(written[tab] ? tab : all[0][0]);
   return card('The same question elsewhere', '', el('div', { class: 'tabs' }, list, button('Copy', () => copy(written[tab]), { class: 'copy', 'data-key': 'copy' })), code);
 }
 async function copy(text) {
@@ -665,7 +665,7 @@ addEventListener('keydown', (e) => {
   if (at >= 0 && e.altKey && (e.key === 'ArrowUp' || e.key === 'ArrowDown')) { e.preventDefault(); move(at, e.key === 'ArrowUp' ? -1 : 1); return; }
   if (at >= 0 && e.key === 'Delete') { set((n) => n.steps.splice(at, 1)); $('#add').focus(); return; }
   if (!letters || e.ctrlKey || e.metaKey || e.altKey || !$('#pop').hidden) return;
-  const act = { a: () => { if (offers('steps')) $('#add').click(); }, b: () => { const at2 = document.querySelector('[data-key="by"]'); if (at2 && offers('by')) pickBy(at2); }, s: () => offers('only') && pickOnly(document.querySelector('[data-key="only"]')), g: () => { const at2 = document.querySelector('[data-key="group"]'); if (at2 && offers('groups')) pickGroup(at2); }, w: () => { const at2 = document.querySelector('[data-key="window"]'); if (at2) pickWindow(at2); }, c: () => { if (last?.elsewhere && (q.steps.length || !offers('steps'))) copy(last.elsewhere.python); }, '?': () => showKeys($('#keys')) }[e.key];
+  const act = { a: () => { if (offers('steps')) $('#add').click(); }, b: () => { const at2 = document.querySelector('[data-key="by"]'); if (at2 && offers('by')) pickBy(at2); }, s: () => offers('only') && pickOnly(document.querySelector('[data-key="only"]')), g: () => { const at2 = document.querySelector('[data-key="group"]'); if (at2 && offers('groups')) pickGroup(at2); }, w: () => { const at2 = document.querySelector('[data-key="window"]'); if (at2) pickWindow(at2); }, c: () => { if (last?.elsewhere?.python && (q.steps.length || !offers('steps'))) copy(last.elsewhere.python); }, '?': () => showKeys($('#keys')) }[e.key];
   const kind = Object.keys(V.kinds)[Number(e.key) - 1];
   if (kind) ofKind(kind);
   if (act) { e.preventDefault(); act(); }
@@ -674,6 +674,7 @@ async function load() {
   const { ok, value } = await request('/api/vocabulary');
   if (!ok) { show(el('div', { class: 'state', role: 'alert' }, el('b', {}, value.what), el('p', {}, value.do || value.found || ''))); return false; }
   V = value;
+  $('#save').hidden = $('#saved').hidden = Boolean(V.shared);
   $('#data').textContent = V.data_to ? `Data to ${V.data_to}` : '';
   return true;
 }

@@ -15,6 +15,7 @@ from typing import Any
 import polars as pl
 
 from analytics import PathRules, Paths
+from explorer.proxy.settings import ExploreSettings
 from explorer.server import listener, server_of
 from journeys.explore import source_of
 
@@ -71,10 +72,10 @@ def written(folder: Path, customers: int = 300) -> Path:
 
 
 @contextmanager
-def explored(config: Path) -> Iterator[int]:
+def explored(config: Path, proxy: ExploreSettings | None = None) -> Iterator[int]:
     """The port on which the explorer of a configuration answers."""
     with listener("127.0.0.1", 0) as listening:
-        server = server_of(source_of(config))
+        server = server_of(source_of(config, is_shared=proxy is not None), proxy)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         yield int(listening.getsockname()[1])
