@@ -32,7 +32,7 @@ class Kind:
     in which the names of options stand in braces; `choices` are the values of options that read otherwise than usual,
     or that only this kind has, their default first. `parts` are what else the panel offers: `steps`, without which the
     kind is asked at once; `by` and `only` break down and restrict, `groups` are compared, `entered` are the weeks of
-    entry.
+    what is `dated`.
 
     The answer is JSON. The page draws `said`, `lines`, `few`, `cards` (`explorer.answers.cards`), `left_out`, `entered`
     and `elsewhere` of any kind alike.
@@ -43,12 +43,13 @@ class Kind:
     rules: str = ""
     choices: dict[str, Choices] = field(default_factory=dict)
     parts: tuple[str, ...] = ("steps", "only", "entered")
+    dated: str = "entered"
 
     def plain(self, source: Source, vocabulary: Vocabulary) -> dict[str, Any]:
         """What the page offers of a source, as JSON."""
         given = self.choices.items()
         choices = {name: each(source, vocabulary) if callable(each) else each for name, each in given}
-        return {"label": self.label, "rules": self.rules, "choices": choices, "parts": self.parts}
+        return {"label": self.label, "rules": self.rules, "choices": choices, "parts": self.parts, "dated": self.dated}
 
 
 def goals_of(source: Source, _: Vocabulary) -> tuple[Choice, ...]:

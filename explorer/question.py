@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any, Final, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, ValidationError
 
@@ -60,6 +61,11 @@ class Question(NamedFunnel):
     def options(self) -> dict[str, Any]:
         """The rules as the command and `[[funnels]]` take them."""
         return {name: value for name, value in self.rules.items() if name not in NOT_RULES}
+
+    def in_zone(self, zone: ZoneInfo) -> Question:
+        """The question with its days in a zone."""
+        days = {name: at for name in ("start", "end") if (at := getattr(self, name)) is not None}
+        return self.model_copy(update={name: at.replace(tzinfo=at.tzinfo or zone) for name, at in days.items()})
 
     def check(self, columns: tuple[str, ...]) -> None:
         """Raises `DefinitionError` for what the explorer does not answer."""

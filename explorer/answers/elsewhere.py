@@ -77,6 +77,8 @@ def path_elsewhere(source: Source, question: Question, step: StepText, asked: Ma
     options = [f"--{'from' if anchor == 'source' else 'to'}={word}"]
     options += [f"--{name}={asked[name]}" for name in ("unit", "on", "depth", "top")]
     options += ["--collapse" if asked["collapse"] else "--repeats", *_segments(question)]
+    options += _dates(source, question, "start", "end")
+    asked = {**asked, **_moments(source, question)}
     return {
         "python": _python_call(source, "flow", asked, members=(question.segment, str(asked["unit"]))),
         "command": _command("paths flow", source, options),
@@ -93,10 +95,8 @@ def goal_elsewhere(source: Source, question: Question, goal: Goal) -> dict[str, 
     asked: dict[str, Any] = {"window": _Written("settings.report.window")}
     if isinstance(goal.value, str) and goal.value in source.report.money:
         asked["money"] = _Written(f"money_of(settings.report, [{goal.value!r}])")
-    days = {name: at for name in ("start", "end") if (at := _local(source, getattr(question, name))) is not None}
-    asked |= {name: _Written(_moment(source, at)) for name, at in days.items()}
-    options = [f"--{name}={_day(days[key])}" for key, name in (("start", "from"), ("end", "to")) if key in days]
-    options += [*_segments(question), "--routes"]
+    asked |= _moments(source, question)
+    options = [*_dates(source, question, "from", "to"), *_segments(question), "--routes"]
     return {
         "python": _python_call(source, "goal_routes", asked, members=(question.segment, "journey"), goal=goal),
         "command": _command("goals", source, options, goal.name),
@@ -109,27 +109,31 @@ def credit_elsewhere(
     """Credit for a goal as `python` and `command`."""
     arguments = [f"settings.goal({goal.name!r})", f"on={question.on!r}", f"models={list(models)!r}"]
     arguments += [f"lookback={window_text(question.window)!r}", *([f"top={top}"] if top else [])]
+    days = [f"{name}={at!r}" for name, at in _moments(source, question).items()]
     lines = [
+        *(["from datetime import datetime"] if days else []),
         "from pathlib import Path",
+        *(["from zoneinfo import ZoneInfo"] if days else []),
         "",
         "from analytics import Attribution, Paths, attribution",
         "from journeys.settings import Settings",
         "",
         f"paths, settings = Paths.open({source.lake.address!r}), Settings(Path({source.config!r}))",
         _call("asked = Attribution", arguments),
-        "answer = attribution(paths, asked)",
+        _call("answer = attribution", ["paths", "asked", *days]),
     ]
     options = [f"--on={question.on}", f"--models={','.join(models)}", f"--lookback={window_text(question.window)}"]
     options += [f"--top={top}"] if top else []
+    options += _dates(source, question, "from", "to")
     return {"python": "\n".join(lines), "command": _command("attribution", source, options, goal.name)}
 
 
 def voice_elsewhere(source: Source, question: Question) -> dict[str, str]:
     """Scores by a column as `python` and `command`."""
     asked = {"by": question.per, "lookback": window_text(question.window)}
-    options = [f"--by={question.per}", f"--lookback={asked['lookback']}"]
+    options = [f"--by={question.per}", f"--lookback={asked['lookback']}", *_dates(source, question, "start", "end")]
     return {
-        "python": _python_call(source, "voice", asked),
+        "python": _python_call(source, "voice", asked | _moments(source, question)),
         "command": _command("voice scores", source, options),
     }
 
@@ -177,6 +181,18 @@ def _python_call(
     lines += [f"settings = Settings(Path({source.config!r}))"] if configured else []
     lines += [f"paths = members_only(settings, paths, {segment!r}, {unit!r})"] if segment else []
     return "\n".join([*lines, _call(f"answer = {function}", ["paths", *arguments])])
+
+
+def _moments(source: Source, question: Question) -> dict[str, Any]:
+    """The ends of the period as Python writes them."""
+    days = {name: _local(source, getattr(question, name)) for name in ("start", "end")}
+    return {name: _Written(_moment(source, at)) for name, at in days.items() if at is not None}
+
+
+def _dates(source: Source, question: Question, first: str, last: str) -> list[str]:
+    """The ends of the period as options of these names."""
+    days = {first: _local(source, question.start), last: _local(source, question.end)}
+    return [f"--{name}={_day(at)}" for name, at in days.items() if at is not None]
 
 
 def _segments(question: Question) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
@@ -11,6 +12,7 @@ from analytics import Paths, StepText, flow, step_matrix, wilson
 from expectations.errors import DefinitionError
 from explorer.answers.cards import bands, table
 from explorer.answers.elsewhere import path_elsewhere
+from explorer.answers.funnel import bars_of
 from explorer.answers.left_out import sum_row
 from explorer.kind import Kind
 from explorer.question import Question
@@ -31,6 +33,7 @@ def flow_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question: 
     """
     step = _step(question)
     unit, whole = UNITS[question.count], paths
+    question = question.in_zone(source.report.zone)
     bound = source.bind(paths, question.steps, {"segment": ()})[0]
     if question.segment:
         bound = source.members(bound, question.segment, unit)
@@ -43,16 +46,17 @@ def flow_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question: 
         "on": step.on,
         "collapse": question.repeats == "joined",
     }
-    found = flow(bound, **asked).sort("position", "source", "target")
+    found = flow(bound, **asked, start=question.start, end=question.end).sort("position", "source", "target")
     rows = found.to_dicts()
     frame = {
-        "entered": [],
+        "entered": bars_of(source, vocabulary, _begun(bound, unit)),
         "elsewhere": path_elsewhere(source, question, step, asked),
         "rows": rows,
         "unit": question.count,
     }
     if not rows:
-        return frame | {"said": f"Nobody has {_names(step)}", "lines": [], "few": False, "cards": []}
+        period = " in a path that begins in this period" if question.start or question.end else ""
+        return frame | {"said": f"Nobody has {_names(step)}{period}", "lines": [], "few": False, "cards": []}
     total = sum(row["units"] for row in rows if row["position"] == 1)
     followed = _Followed(source, question, step, _first(rows), total)
     return frame | {
@@ -265,12 +269,23 @@ def _left_out(followed: _Followed, whole: Paths, bound: Paths) -> list[dict[str,
         inside = _units(bound, unit)
         rows.append(sum_row(every - inside, "do not begin in this segment", "out"))
         every = inside
+    if question.start or question.end:
+        begun = _units(bound, unit, start=question.start, end=question.end)
+        rows.append(sum_row(every - begun, "begin outside the period", "out"))
+        every = begun
     rows.append(sum_row(every - followed.total, f"never at {followed.names}", "out"))
     return [*rows, sum_row(followed.total, "followed above", "in")]
 
 
-def _units(paths: Paths, unit: Any) -> int:
-    return int(step_matrix(paths, depth=1, unit=unit)["units"].sum())
+def _units(paths: Paths, unit: Any, **days: datetime | None) -> int:
+    return int(step_matrix(paths, depth=1, unit=unit, **days)["units"].sum())
+
+
+def _begun(paths: Paths, unit: str) -> pl.Series:
+    """When each unit begins; without journeys or sessions a path is that of a customer."""
+    names = ["customer", *([unit] if unit != "customer" and unit in paths.schema else [])]
+    parts = paths.each(lambda part, _: paths.read(part, [*names, "at"]).drop_nulls().group_by(names).agg(pl.min("at")))
+    return pl.concat([pl.Series("at", [], pl.Datetime("us", "UTC")), *(part["at"] for part in parts)])
 
 
 FLOW: Final = Kind(
@@ -293,5 +308,6 @@ FLOW: Final = Kind(
             ("kept", "kept", "Each touch is a position"),
         ),
     },
-    ("steps", "only"),
+    ("steps", "only", "entered"),
+    "begun",
 )

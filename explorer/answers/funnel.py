@@ -68,6 +68,19 @@ def with_bars(
     return funnel(paths, definition), _bars(source.told(by_period), period)
 
 
+def bars_of(source: Source, vocabulary: Vocabulary, times: pl.Series) -> list[dict[str, Any]]:
+    """How many of these times lie in each week, or of a long time in each month; none is open."""
+    period: Literal["week", "month"] = "week" if _weeks(vocabulary) <= MOST_WEEKS else "month"
+    every = {"week": "1w", "month": "1mo"}[period]
+    begun = times.dt.convert_time_zone(source.report.timezone).dt.truncate(every).alias("period")
+    counted = begun.to_frame().group_by("period").agg(entered=pl.len().cast(pl.Int64))
+    if counted.is_empty():
+        return []
+    every_period = pl.datetime_range(begun.min(), begun.max(), every, eager=True).alias("period").to_frame()
+    filled = every_period.join(counted, on="period", how="left").with_columns(pl.col("entered").fill_null(0))
+    return _bars(filled.with_columns(open=pl.lit(0), is_total=pl.lit(value=True)), period)
+
+
 def unit_of(definition: Funnel) -> str:
     """What is counted, in the plural."""
     return UNITS.get(definition.count, definition.count)

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 
 from analytics import SURVEY_SCALES, Paths, benjamini_hochberg, voice
 from expectations.errors import DefinitionError, nearest
 from explorer.answers.cards import ranges, table
 from explorer.answers.elsewhere import voice_elsewhere
+from explorer.answers.funnel import bars_of
 from explorer.answers.left_out import sum_row
 from explorer.kind import Kind, columns_of
 from explorer.question import Question
@@ -78,17 +80,20 @@ def least_of(source: Source) -> int:
     return max(source.report.least, source.report.k)
 
 
-def voice_answer(source: Source, _: Vocabulary, paths: Paths, question: Question) -> dict[str, Any]:
+def voice_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question: Question) -> dict[str, Any]:
     """The answer as JSON. Raises `DefinitionError` as `voice` does, and where touches have no answers of surveys."""
     paths = paths.require_touches()
     _check(source, paths, question)
+    question = question.in_zone(source.report.zone)
     column, number = question.per, f"{question.survey}_n"
-    total, *groups = voice(paths, by=column, lookback=question.window).to_dicts()
+    total, *groups = voice(
+        paths, by=column, start=question.start, end=question.end, lookback=question.window
+    ).to_dicts()
     known = [row for row in groups if row[column] is not None and row[number] >= least_of(source)]
     shown = sorted(known, key=lambda row: (-row[number], row[column]))[: source.report.values_per_segment]
     scores = _Scores(source, question, total, shown, _directions(total, shown, question.survey))
     frame = {
-        "entered": [],
+        "entered": bars_of(source, vocabulary, _answered_at(paths, question.survey)),
         "elsewhere": voice_elsewhere(source, question),
         "rows": [total, *shown],
         "unit": "answers",
@@ -105,6 +110,13 @@ def voice_answer(source: Source, _: Vocabulary, paths: Paths, question: Question
         "cards": [_drawn(scores), _table(scores)],
         "left_out": _left_out(scores, sum(row[number] for row in groups if row[column] is None)),
     }
+
+
+def _answered_at(paths: Paths, survey: str) -> pl.Series:
+    """When each answer to a survey came."""
+    is_one = (pl.col("survey").cast(pl.String) == survey) & pl.col("score").is_not_null()
+    parts = paths.each(lambda part, _: paths.read(part, ["at", "survey", "score"]).filter(is_one)["at"])
+    return pl.concat([pl.Series("at", [], pl.Datetime("us", "UTC")), *parts])
 
 
 def _check(source: Source, paths: Paths, question: Question) -> None:
@@ -272,5 +284,6 @@ VOICE: Final = Kind(
         ),
         "per": columns_of(*ON),
     },
-    (),
+    ("entered",),
+    "answered",
 )

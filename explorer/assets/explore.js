@@ -179,6 +179,8 @@ function drawBars() {
   $('#bars').replaceChildren(...bars.map((bar, at) => button(el('i', { css: { '--h': `${Math.round(100 * bar.count / highest)}%` } }),
     (e) => choose(bar, e.shiftKey), { class: bar.is_open ? 'open' : null, 'aria-pressed': String(inRange(bar)), 'aria-label': `${bar.said}${bar.is_open ? ', still open' : ''}`, title: bar.said, 'data-key': `bar-${bar.start}`, tabindex: at ? '-1' : '0' })));
   const from = q.start || bars[0]?.start, to = q.end || bars.at(-1)?.end, final = to && V.end && to > V.end ? day(V.end) : to && day(to, -1);
+  const dated = kindOf(q.kind).dated;
+  $('#dated').textContent = dated[0].toUpperCase() + dated.slice(1);
   $('#range').textContent = from && to ? `${day(from)} – ${final}` : '';
   $('#barhint').replaceChildren(bars.some((bar) => bar.is_open) ? `Hatched: the ${within || span(q.window)} are not over` : '',
     q.start || q.end ? button('All', () => set((n) => { n.start = ''; n.end = ''; }), { class: 'tok', 'data-key': 'all' }) : '');
@@ -412,7 +414,7 @@ const entry = () => offers('steps') && q.steps.length ? q.steps[0].where : [];
 function lead(value, few) {
   const only = [...(offers('only') ? q.segment : []), ...entry().map(condition)];
   return [el('div', { class: 'lead' }, el('h1', {}, value.said), ...(value.lines.length ? [el('p', {}, value.lines.join(' '))] : []),
-    el('p', { class: 'small' }, `${only.length ? `Only ${only.join(', ')} · ` : ''}${offers('entered') ? `entered ${value.period || $('#range').textContent} · ` : ''}${value.milliseconds} ms`)),
+    el('p', { class: 'small' }, `${only.length ? `Only ${only.join(', ')} · ` : ''}${offers('entered') ? `${kindOf(q.kind).dated} ${value.period || $('#range').textContent} · ` : ''}${value.milliseconds} ms`)),
     ...(value.few ? [el('div', { class: 'strip' }, el('b', {}, 'Too few for a rate'), el('span', {}, few))] : [])];
 }
 function answered(value) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -77,6 +78,14 @@ def paths(
             "--collapse/--repeats", help="Join repeats of a touchpoint, or keep them; default: as configured."
         ),
     ] = None,
+    first: Annotated[
+        datetime | None,
+        typer.Option("--start", help="Only paths that begin from this day or time, in the zone of the report."),
+    ] = None,
+    last: Annotated[
+        datetime | None,
+        typer.Option("--end", help="Only paths that begin before this day or time, in the zone of the report."),
+    ] = None,
     segment: Only = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
@@ -99,7 +108,7 @@ def paths(
         "at": at,
         "collapse": collapse,
     }
-    rules |= {"source": start, "target": end, "detour": detour, "compare": compare}
+    rules |= {"source": start, "target": end, "detour": detour, "compare": compare, "start": first, "end": last}
     among = {"start": starts, "end": ends, "through": through}
     named = question or ("flow" if start or end else "variants")
     asked = Asked(
@@ -250,7 +259,7 @@ QUESTIONS: Final = {
 }
 
 
-COMMON: Final = ("by", "unit", "compare")
+COMMON: Final = ("by", "unit", "compare", "start", "end")
 
 
 @dataclass(frozen=True)
@@ -379,6 +388,9 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
     from analytics import Design
 
     options = dict(asked.options)
+    for name in ("start", "end"):
+        if (at := options.get(name)) is not None:
+            options[name] = at.replace(tzinfo=at.tzinfo or settings.report.zone)
     if "collapse" in checked(asked).takes:
         options.setdefault("collapse", settings.report.collapse)
     on = options.get("on", "channel" if asked.question in ("channels", "handoffs") else "touchpoint")

@@ -17,13 +17,20 @@ from tests.explorer.shop import HOSTILE, QUOTED, START, WORDS, asked, explored, 
 Question = dict[str, Any]
 
 
+def dated(draw: random.Random) -> Question:
+    """A period, or an end of one."""
+    days = {"start": "2026-01-12", "end": "2026-02-16T12:00:00"}
+    return {name: at for name, at in days.items() if draw.random() < 0.4}
+
+
 def flows(draw: random.Random) -> Question:
     step = json.dumps(draw.choice(WORDS)) if draw.random() < 0.8 else draw.choice(["stage:Look", "stage:Want"])
     several = [step, json.dumps(draw.choice(WORDS))] if draw.random() < 0.3 and not step.startswith("stage") else [step]
     question: Question = {"kind": "flow", "steps": [" | ".join(dict.fromkeys(several))]}
     question |= {"count": draw.choice(["customers", "journeys"]), "side": draw.choice(["after", "before"])}
     question |= {"depth": draw.randrange(3, 6), "repeats": draw.choice(["joined", "kept"])}
-    return question | ({"segment": ["On a phone"]} if draw.random() < 0.3 else {})
+    question |= {"segment": ["On a phone"]} if draw.random() < 0.3 else {}
+    return question | dated(draw)
 
 
 def comparisons(draw: random.Random) -> Question:
@@ -41,12 +48,12 @@ def goals(draw: random.Random) -> Question:
 def credits(draw: random.Random) -> Question:
     models = ["markov", "last", "first", "linear", "position", "time_decay", "shapley", "participation"]
     own = {"on": draw.choice(["device", "country"]), "model": draw.choice(models)}
-    return {"kind": "attribution", **own, "window": draw.choice(["2d", "30d"])}
+    return {"kind": "attribution", **own, "window": draw.choice(["2d", "30d"]), **dated(draw)}
 
 
 def scores(draw: random.Random) -> Question:
     own = {"survey": draw.choice(["csat", "nps", "ces"]), "per": draw.choice(["stage", "touchpoint", "device"])}
-    return {"kind": "voice", **own, "window": draw.choice(["1h", "7d"])}
+    return {"kind": "voice", **own, "window": draw.choice(["1h", "7d"]), **dated(draw)}
 
 
 def plain(rows: list[dict[str, Any]], names: list[str]) -> list[str]:
@@ -86,6 +93,27 @@ def test_a_question_is_one_answer(
         assert left[0]["count"] - lost == left[-1]["count"]
         assert all(row["count"] >= 0 for row in left)
     assert "secret-key" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    ("question", "sized"),
+    [
+        *(({"kind": "flow", "steps": ["Home"], "count": unit}, "left_out") for unit in ("customers", "journeys")),
+        ({"kind": "attribution", "on": "device", "window": "30d"}, "conversions"),
+        ({"kind": "voice", "survey": "csat", "window": "7d"}, "csat_n"),
+    ],
+)
+def test_a_bar_is_what_its_week_holds(port: int, question: Question, sized: str) -> None:
+    bars = asked(port, question)[1]["entered"]
+    assert len(bars) > 4 and not any(bar["is_open"] for bar in bars)
+    bar = bars[2]
+    found = asked(port, question | {"start": bar["start"], "end": bar["end"]})[1]
+    if sized == "left_out":
+        whole, outside = (row["count"] for row in found["left_out"][:2])
+        assert whole - outside == bar["count"] > 0
+    else:
+        assert found["rows"][0][sized] == bar["count"] > 0
+    assert found["entered"] == bars
 
 
 def test_a_flow_adds_up_at_every_position(port: int) -> None:

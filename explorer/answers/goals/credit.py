@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final, cast
 
-from analytics import Attribution, Model, Paths, attribution
+import polars as pl
+
+from analytics import Attribution, Goal, Model, Paths, attribution
 from expectations.errors import DefinitionError, nearest
 from explorer.answers.cards import ranges, table
 from explorer.answers.elsewhere import credit_elsewhere
+from explorer.answers.funnel import bars_of
 from explorer.answers.goals.routes import goal_asked
 from explorer.answers.left_out import sum_row
 from explorer.kind import Kind, columns_of, goals_of
@@ -34,10 +37,10 @@ SENTENCE: Final = (
 )
 
 
-def credit_answer(source: Source, _: Vocabulary, paths: Paths, question: Question) -> dict[str, Any]:
+def credit_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question: Question) -> dict[str, Any]:
     """The answer as JSON. Raises `DefinitionError` as the command `journeys attribution` does."""
     goal, report = goal_asked(source, question), source.report
-    paths = paths.require_touches()
+    paths, question = paths.require_touches(), question.in_zone(report.zone)
     known = ("channel", *source.columns)
     if question.on not in known or question.on not in paths.dictionaries:
         raise DefinitionError(
@@ -48,11 +51,11 @@ def credit_answer(source: Source, _: Vocabulary, paths: Paths, question: Questio
     models = _models(question.model)
     top = report.values_per_segment if len(paths.values_of(question.on)) > report.values_per_segment else None
     definition = Attribution(goal, on=question.on, models=models, lookback=question.window, top=top)
-    found = attribution(paths, definition)
+    found = attribution(paths, definition, start=question.start, end=question.end)
     rows = found.to_dicts()
     name, on = shown_name(goal.name), report.name_of(question.on).lower()
     frame = {
-        "entered": [],
+        "entered": bars_of(source, vocabulary, _reached_at(paths, goal)),
         "elsewhere": credit_elsewhere(source, question, goal, models, top),
         "rows": rows,
         "unit": "goals",
@@ -75,6 +78,16 @@ def credit_answer(source: Source, _: Vocabulary, paths: Paths, question: Questio
         ],
         "left_out": _left_out(own, whole, question, on),
     }
+
+
+def _reached_at(paths: Paths, goal: Goal) -> pl.Series:
+    """When each touch of a goal came."""
+    is_one = pl.col("touchpoint").cast(pl.String).is_in(goal.touchpoints)
+    stages = ["stage"] if "stage" in paths.schema else []
+    if stages:
+        is_one |= pl.col("stage").cast(pl.String).is_in(goal.stages)
+    parts = paths.each(lambda part, _: paths.read(part, ["at", "touchpoint", *stages]).filter(is_one)["at"])
+    return pl.concat([pl.Series("at", [], pl.Datetime("us", "UTC")), *parts])
 
 
 def _models(chosen: str) -> list[Model]:
@@ -187,5 +200,6 @@ CREDIT: Final = Kind(
     credit_answer,
     "Who earns {goal}: each {on} of the touches up to {window} before it, by {model}.",
     {"goal": goals_of, "on": columns_of("channel"), "model": MODELS},
-    (),
+    ("entered",),
+    "goals",
 )

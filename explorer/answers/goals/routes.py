@@ -24,7 +24,7 @@ CAUTION: Final = "Families differ in more than their route: a higher rate is no 
 def routes_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question: Question) -> dict[str, Any]:
     """The answer as JSON. Raises `DefinitionError` as the command `journeys goals --routes` does."""
     goal, report = goal_asked(source, question), source.report
-    question = _in_zone(source, question)
+    question = question.in_zone(report.zone)
     whole = paths.require_touches()
     bound = source.members(whole, question.segment, "journey")
     money = money_of(report, [goal.value] if isinstance(goal.value, str) else [])
@@ -72,15 +72,6 @@ def goal_asked(source: Source, question: Question) -> Goal:
             f"There is no goal {name!r}.", expected=f"one of {', '.join(goals)}", do=nearest(name, goals)
         )
     return goals[name]
-
-
-def _in_zone(source: Source, question: Question) -> Question:
-    """The question with its days in the zone of the report."""
-    zone = source.report.zone
-    days = {name: getattr(question, name) for name in ("start", "end")}
-    return question.model_copy(
-        update={name: at.replace(tzinfo=at.tzinfo or zone) for name, at in days.items() if at is not None}
-    )
 
 
 def _bars(

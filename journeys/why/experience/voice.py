@@ -4,6 +4,7 @@ answer to questions whose answers are chosen from a list; how many answer at all
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -151,6 +152,12 @@ def scores(
         list[str] | None, typer.Option(help="A column of the touch before the answer; repeatable. Default: stage.")
     ] = None,
     lookback: Annotated[str, typer.Option(help="How long before an answer this touch may lie.")] = "7d",
+    start: Annotated[
+        datetime | None, typer.Option(help="Only answers from this day or time, in the zone of the report.")
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option(help="Only answers before this day or time, in the zone of the report.")
+    ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
@@ -163,7 +170,9 @@ def scores(
     import analytics
 
     paths, groups = grouped_by(settings, by or ["stage"])
-    answer = analytics.voice(paths, by=groups, lookback=lookback)
+    zone = settings.report.zone
+    first, last = (at and at.replace(tzinfo=at.tzinfo or zone) for at in (start, end))
+    answer = analytics.voice(paths, by=groups, start=first, end=last, lookback=lookback)
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return
