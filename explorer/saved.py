@@ -1,15 +1,23 @@
-"""Questions that are kept by name, in a file beside journeys.toml, so that they can be opened again by anybody."""
+"""Questions that are kept by name, in a file beside journeys.toml, so that they can be opened again by anybody.
+
+Several explorers may write at once: who writes holds the lock of the folder, and replaces or deletes only what its page
+has shown.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
-import threading
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from expectations.errors import DefinitionError, InputError, StorageError
+from expectations.errors import DefinitionError, InputError, StorageError, said
 from expectations.lake import files
 
 FILE: Final = "questions.json"
@@ -20,7 +28,10 @@ MOST_CHARACTERS: Final = 16_384
 
 
 class SavedQuestion(BaseModel):
-    """A question by name: the state of the page, and what its last answer said of data up to when."""
+    """A question by name: the state of the page, and what its last answer said of data up to when.
+
+    `replaces` is the digest of the question that it replaces; it is not kept.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -28,6 +39,12 @@ class SavedQuestion(BaseModel):
     state: dict[str, Any]
     said: str = Field("", max_length=500)
     data_to: str = Field("", max_length=60)
+    replaces: str = Field("", max_length=64)
+
+    @property
+    def digest(self) -> str:
+        """What differs between two states."""
+        return sha256(json.dumps(self.state, sort_keys=True).encode()).hexdigest()
 
     @field_validator("name")
     @classmethod
@@ -46,11 +63,10 @@ class SavedQuestion(BaseModel):
 
 
 class Saved:
-    """The questions beside a configuration file, in the order of their names; one process writes at a time."""
+    """The questions beside a configuration file, in the order of their names."""
 
     def __init__(self, config: str) -> None:
         self.file: Final = Path(config).absolute().parent / FILE
-        self._lock: Final = threading.Lock()
 
     def all(self) -> list[SavedQuestion]:
         """The questions. Raises `InputError` for a file that is none of ours, which is left as it is."""
@@ -68,39 +84,79 @@ class Saved:
             ) from None
 
     def keep(self, body: bytes) -> list[SavedQuestion]:
-        """Keeps a question, in the place of one of the same name; returns all.
+        """Keeps a question; returns all. It replaces one of the same name that asks the same, or that `replaces` names.
 
-        Raises `DefinitionError` for a body that is none, and `StorageError` where it cannot be written.
+        Raises `DefinitionError` for a body that is none, `TakenError` where another question has the name, and
+        `StorageError` where it cannot be written.
         """
         question = _read(body)
-        with self._lock:
-            others = [each for each in self.all() if each.name != question.name]
+        with self._held():
+            known = self.all()
+            _check_shown(known, question)
+            others = [each for each in known if each.name != question.name]
             if len(others) >= MOST:
                 raise DefinitionError("So many questions are not kept.", expected=f"at most {MOST}", do="delete one")
             return self._written([*others, question])
 
     def drop(self, body: bytes) -> list[SavedQuestion]:
-        """Deletes the question of a name, if there is one; returns the others."""
-        name = _read(body).name
-        with self._lock:
+        """Deletes a question, if it is there; returns the others. Raises `TakenError` where another has its name."""
+        question = _read(body)
+        with self._held():
             known = self.all()
-            left = [each for each in known if each.name != name]
+            _check_shown(known, question)
+            left = [each for each in known if each.name != question.name]
             return left if len(left) == len(known) else self._written(left)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Holds the lock of the folder, which every explorer takes before it reads what it will write."""
+        try:
+            folder = os.open(self.file.parent, os.O_RDONLY)
+        except OSError as error:
+            raise _unwritten(self.file, error) from None
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
     def _written(self, questions: list[SavedQuestion]) -> list[SavedQuestion]:
         ordered = sorted(questions, key=lambda each: (each.name.casefold(), each.name))
-        rows = [each.model_dump() for each in ordered]
+        rows = [each.model_dump(exclude={"replaces"}) for each in ordered]
         text = json.dumps({"questions": rows}, ensure_ascii=False, indent=1) + "\n"
         try:
             files.write(str(self.file), text.encode())
         except OSError as error:
-            raise StorageError(
-                "The saved questions cannot be written.",
-                where=str(self.file),
-                found=error.strerror or "",
-                do="make the folder of journeys.toml writable; the address of the page has the question, too",
-            ) from None
+            raise _unwritten(self.file, error) from None
         return ordered
+
+
+class TakenError(DefinitionError):
+    """Another question has the name; `instead` has what a request has to give to replace it."""
+
+    def __init__(self, other: SavedQuestion) -> None:
+        super().__init__(
+            f"There is another question {other.name!r}.",
+            found=other.said,
+            do="choose another name, or replace it",
+        )
+        self.instead = {"replaces": other.digest}
+
+
+def _check_shown(known: list[SavedQuestion], question: SavedQuestion) -> None:
+    """Raises `TakenError` where the question of this name is none that the page has shown."""
+    other = next((each for each in known if each.name == question.name), None)
+    if other is not None and other.digest not in (question.digest, question.replaces):
+        raise TakenError(other)
+
+
+def _unwritten(file: Path, error: OSError) -> StorageError:
+    return StorageError(
+        "The saved questions cannot be written.",
+        where=str(file),
+        found=said(error),
+        do="make the folder of journeys.toml writable; the address of the page has the question, too",
+    )
 
 
 def _read(body: bytes) -> SavedQuestion:

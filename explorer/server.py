@@ -240,7 +240,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _listed(questions: Sequence[SavedQuestion]) -> dict[str, Any]:
-    return {"questions": [each.model_dump() for each in questions]}
+    return {"questions": [each.model_dump(exclude={"replaces"}) for each in questions]}
 
 
 def _file(rows: list[dict[str, Any]], form: str) -> Response:

@@ -310,14 +310,18 @@ function unread(at, value) { pop(at, 'Saved questions', el('div', { class: 'body
 function saveAs(at) {
   if (!canSave()) return;
   const own = el('input', { type: 'text', value: nameOf(), 'aria-label': 'Name', maxlength: '120' });
-  const take = async () => {
+  const take = async (replaces = '') => {
     if (!own.value.trim()) { own.focus(); return; }
-    const { ok, value } = await request('/api/questions', JSON.stringify({ name: own.value, state: changed(), said: (last?.said || '').slice(0, 500), data_to: V.data_to }));
+    const { ok, value } = await request('/api/questions', JSON.stringify({ name: own.value, state: changed(), said: (last?.said || '').slice(0, 500), data_to: V.data_to, replaces }));
+    if (!ok && value.instead?.replaces) { taken(value); return; }
     if (!ok) { unread(at, value); return; }
     shut(); toast('Saved');
   };
+  const line = el('div', { class: 'line', role: 'status' }, 'In questions.json beside journeys.toml.');
+  const taken = (value) => { const replace = button('Replace it', () => take(value.instead.replaces), { 'data-key': 'replace' });
+    line.replaceChildren(`${value.what} ${value.found}`, ' ', replace); replace.focus(); };
   own.addEventListener('keydown', (e) => { if (e.key === 'Enter') { e.preventDefault(); take(); } });
-  pop(at, 'Save', el('div', { class: 'body' }, el('h3', {}, 'Save this question'), el('div', { class: 'line wide' }, own, button('Save', take, { class: 'solid' })), el('div', { class: 'line' }, 'In questions.json beside journeys.toml. One of the same name is replaced.')));
+  pop(at, 'Save', el('div', { class: 'body' }, el('h3', {}, 'Save this question'), el('div', { class: 'line wide' }, own, button('Save', () => take(), { class: 'solid' })), line));
   own.select();
 }
 async function showSaved(at) {
@@ -327,8 +331,8 @@ async function showSaved(at) {
     const line = el('li', {}), open = button(one.name, () => openSaved(one.state), { class: 'choice' });
     open.append(el('span', {}, one.said ? `${one.said}${one.data_to ? ` (data to ${one.data_to})` : ''}` : ''));
     const drop = button('×', async () => {
-      const { ok: gone } = await request('/api/questions/drop', JSON.stringify({ name: one.name, state: {} }));
-      if (!gone) return;
+      const { ok: gone } = await request('/api/questions/drop', JSON.stringify({ name: one.name, state: one.state }));
+      if (!gone) { showSaved(at); return; }
       const back = button(`Keep ${one.name}`, async () => { if ((await request('/api/questions', JSON.stringify(one))).ok) { line.replaceWith(row(one)); } });
       line.replaceChildren(el('span', {}, 'Deleted. '), back); back.focus();
     }, { 'aria-label': `Delete ${one.name}` });

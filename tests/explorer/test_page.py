@@ -219,6 +219,36 @@ def test_a_question_is_saved_opened_and_deleted_by_keyboard_and_its_rows_are_a_f
         assert page.evaluate("() => window.pwned") is None and complaints == []
 
 
+def test_two_users_see_each_other_before_one_replaces(port: int) -> None:
+    with chromium() as browser, opened(browser, port) as (mine, _, _one), opened(browser, port) as (theirs, _, _two):
+
+        def save(page: Any, kind: str, said: str) -> None:
+            page.keyboard.press(kind)
+            says(page, said)
+            page.keyboard.press("Control+s")
+            page.locator("#pop input").wait_for()
+            page.keyboard.press("Control+a")
+            page.keyboard.type("ours")
+            page.keyboard.press("Enter")
+
+        goals = asked(port, {"kind": "goals"})[1]["said"]
+        voice = asked(port, {"kind": "voice", "window": "7d"})[1]["said"]
+        save(mine, "7", goals)
+        mine.locator("#pop").wait_for(state="hidden")
+        save(theirs, "9", voice)
+        theirs.locator("[data-key=replace]").wait_for()
+        assert goals in theirs.locator("#pop").inner_text()
+        assert theirs.evaluate("() => document.activeElement.dataset.key") == "replace"
+        theirs.keyboard.press("Enter")
+        theirs.locator("#pop").wait_for(state="hidden")
+        mine.locator("#saved").focus()
+        mine.keyboard.press("Enter")
+        mine.locator(".saved .choice").wait_for()
+        assert voice in mine.locator(".saved .choice").inner_text()
+        mine.get_by_role("button", name="Delete").click()
+        mine.get_by_role("button", name="Keep").wait_for()
+
+
 def test_states_have_their_words_and_a_phone_has_a_sheet(port: int) -> None:
     phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": "dark"}
     with chromium() as browser, opened(browser, port, **phone) as (page, _, _complaints):

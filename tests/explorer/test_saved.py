@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +16,7 @@ import polars as pl
 import pytest
 
 from expectations.errors import DefinitionError, InputError, StorageError
-from explorer.saved import FILE, MOST, Saved
+from explorer.saved import FILE, MOST, Saved, TakenError
 from tests.explorer.shop import HOSTILE, asked, explored, got, written
 
 STATE = {"kind": "funnel", "steps": [{"any": [HOSTILE], "on": "touchpoint", "where": []}]}
@@ -91,6 +93,35 @@ def test_two_who_save_at_once_lose_nothing(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert len(saved.all()) == 12
+
+
+def test_two_explorers_that_save_at_once_lose_nothing(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib; from explorer.saved import Saved\n"
+        "here = pathlib.Path(sys.argv[1]); saved = Saved(str(here / 'journeys.toml'))\n"
+        "(here / sys.argv[2]).touch()\n"
+        "while not ((here / 'a').exists() and (here / 'b').exists()): pass\n"
+        'for number in range(30): saved.keep(b\'{"name": "%s %d", "state": {}}\' % (sys.argv[2].encode(), number))'
+    )
+    explorers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path), name]) for name in "ab"]
+    assert [one.wait(60) for one in explorers] == [0, 0]
+    assert len(Saved(str(tmp_path / "journeys.toml")).all()) == 60
+
+
+def test_what_another_has_saved_is_replaced_only_when_it_was_shown(tmp_path: Path) -> None:
+    mine, theirs = (Saved(str(tmp_path / "journeys.toml")) for _ in range(2))
+    mine.keep(body("ours", said="12 % go"))
+    other = {"kind": "goals"}
+    with pytest.raises(TakenError, match="another question") as taken:
+        theirs.keep(body("ours", state=other))
+    assert taken.value.found == "12 % go" and mine.all()[0].state == STATE
+    theirs.keep(body("ours", state=other, **taken.value.instead))
+    with pytest.raises(TakenError):
+        mine.keep(body("ours", state={"kind": "voice"}, **taken.value.instead))
+    with pytest.raises(TakenError):
+        mine.drop(body("ours"))
+    assert [one.state for one in mine.all()] == [other] and "replaces" not in (tmp_path / FILE).read_text()
+    assert theirs.drop(body("ours", state=other)) == []
 
 
 def test_questions_are_saved_from_the_page_alone(tmp_path: Path) -> None:
