@@ -346,7 +346,10 @@ function openSaved(state) { past.push(JSON.stringify(q)); future = []; history.p
 async function takeAlong(form) {
   const answer = await fetch(`/api/rows.${form}`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: body(q) });
   if (!answer.ok) { toast((await answer.json()).what); return; }
-  const address = URL.createObjectURL(await answer.blob()), name = nameOf().replace(/[^\p{L}\p{N}]+/gu, '_').slice(0, 60) || 'answer';
+  handOver(await answer.blob(), nameOf(), form);
+}
+function handOver(blob, title, form) {
+  const address = URL.createObjectURL(blob), name = title.replace(/[^\p{L}\p{N}]+/gu, '_').slice(0, 120) || 'answer';
   el('a', { href: address, download: `${name}.${form}` }).click();
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
@@ -388,6 +391,73 @@ async function ask() {
   }
 }
 function show(...children) { kept(() => $('#answer').replaceChildren(...children.flat())); document.body.dataset.answered = String(asked); }
+/* A card as a picture: what the browser has laid out, drawn again as shapes and texts; nothing is asked of anybody. */
+const SVG = 'http://www.w3.org/2000/svg';
+function shape(tag, attributes, text = null) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) if (value !== null) made.setAttribute(name, value);
+  if (text !== null) made.textContent = text;
+  return made;
+}
+const seen = (colour) => !/^(transparent|none|rgba\(.*, 0\))$/.test(colour);
+function pictured(box) {
+  const { left, top, width, height } = box.getBoundingClientRect(), drawn = shape('svg', { xmlns: SVG, width, height, viewBox: `0 0 ${width} ${height}` });
+  const faces = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]).filter((rule) => rule instanceof CSSFontFaceRule).map((rule) => rule.cssText).join('');
+  drawn.append(shape('title', {}, box.getAttribute('aria-label')));
+  const visit = (node) => {
+    if (node.nodeType === Node.TEXT_NODE) { lettered(node); return; }
+    if (!(node instanceof Element) || node.matches('.forms')) return;
+    const style = getComputedStyle(node), place = node.getBoundingClientRect();
+    if (style.display === 'none' || style.visibility === 'hidden') return;
+    if (node instanceof SVGElement && node.tagName !== 'svg') { const copy = node.cloneNode(false); copy.removeAttribute('class');
+      for (const name of ['fill', 'fill-opacity', 'stroke', 'stroke-width', 'opacity']) copy.setAttribute(name, style.getPropertyValue(name));
+      const at = node.ownerSVGElement.getBoundingClientRect(); copy.setAttribute('transform', `translate(${at.left - left} ${at.top - top})`); drawn.append(copy); return; }
+    boxed(style, place);
+    node.childNodes.forEach(visit);
+  };
+  function boxed(style, place) {
+    const x = place.left - left, y = place.top - top, hatched = style.backgroundImage.match(/rgb[^)]*\)/), wide = parseFloat(style.borderTopWidth);
+    const even = ['Right', 'Bottom', 'Left'].every((side) => style[`border${side}Width`] === style.borderTopWidth) && wide > 0 && seen(style.borderTopColor);
+    const fill = seen(style.backgroundColor) ? style.backgroundColor : hatched ? hatched[0] : 'none';
+    if (place.width && place.height && (fill !== 'none' || even)) drawn.append(shape('rect', { x: x + (even ? wide / 2 : 0), y: y + (even ? wide / 2 : 0), width: Math.max(0, place.width - (even ? wide : 0)), height: Math.max(0, place.height - (even ? wide : 0)),
+      rx: Math.min(parseFloat(style.borderTopLeftRadius) * (style.borderTopLeftRadius.endsWith('%') ? place.width / 100 : 1), place.height / 2), fill, opacity: style.opacity === '1' ? null : style.opacity, stroke: even ? style.borderTopColor : null, 'stroke-width': even ? wide : null, 'stroke-dasharray': even && style.borderTopStyle === 'dashed' ? '3 2' : null, 'fill-opacity': !seen(style.backgroundColor) && hatched ? 0.5 : null }));
+    if (even) return;
+    for (const [side, x1, y1, x2, y2] of [['Top', 0, 0, 1, 0], ['Bottom', 0, 1, 1, 1], ['Left', 0, 0, 0, 1], ['Right', 1, 0, 1, 1]]) {
+      const thick = parseFloat(style[`border${side}Width`]);
+      if (thick && seen(style[`border${side}Color`])) drawn.append(shape('line', { x1: x + x1 * place.width, y1: y + y1 * place.height, x2: x + x2 * place.width, y2: y + y2 * place.height, stroke: style[`border${side}Color`], 'stroke-width': thick, 'stroke-dasharray': style[`border${side}Style`] === 'dashed' ? '3 2' : null }));
+    }
+  }
+  function lettered(node) {
+    const within = node.parentElement, style = getComputedStyle(within), ends = /right|end/.test(style.textAlign), lines = [];
+    const cut = style.textOverflow === 'ellipsis' && within.scrollWidth > within.clientWidth ? within.clientWidth / within.scrollWidth : 1;
+    for (const { 0: word, index } of node.data.matchAll(/\S+/g)) {
+      const range = document.createRange(); range.setStart(node, index); range.setEnd(node, index + word.length);
+      const place = range.getBoundingClientRect(), line = lines.at(-1);
+      if (!place.width) continue;
+      if (line && Math.abs(line.top - place.top) < 2) { line.text += ` ${word}`; line.right = place.right; } else lines.push({ text: word, top: place.top, left: place.left, right: place.right, middle: (place.top + place.bottom) / 2 });
+    }
+    if (cut < 1 && lines.length) lines[0].text = `${lines[0].text.slice(0, Math.max(1, Math.floor(lines[0].text.length * cut) - 2))}…`;
+    for (const line of lines) drawn.append(shape('text', { x: (ends ? line.right : line.left) - left, 'text-anchor': ends ? 'end' : null, y: line.middle - top, 'dominant-baseline': 'central', fill: style.color, 'font-family': style.fontFamily, 'font-size': style.fontSize, 'font-weight': style.fontWeight, 'font-variant': style.fontVariantNumeric }, line.text));
+  }
+  visit(box);
+  /* The typeface goes in as text: the policy of the page allows no other style, not even in a picture that is not shown. */
+  const text = new XMLSerializer().serializeToString(drawn).replace('</title>', () => `</title><style><![CDATA[${faces}]]></style>`);
+  return { text, width, height };
+}
+async function savePicture(box, form) {
+  const { text, width, height } = pictured(box), name = `${nameOf()}_${box.getAttribute('aria-label')}`;
+  if (form === 'svg') { handOver(new Blob([text], { type: 'image/svg+xml' }), name, form); return; }
+  const image = new Image(), canvas = el('canvas', { width: 2 * width, height: 2 * height });
+  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(text)}`;
+  await image.decode();
+  canvas.getContext('2d').drawImage(image, 0, 0, 2 * width, 2 * height);
+  canvas.toBlob((blob) => handOver(blob, name, form), 'image/png');
+}
+function charted(title, sub, ...children) {
+  const made = card(title, sub, ...children);
+  made.querySelector('h2').after(el('div', { class: 'forms' }, ...[['png', 'PNG'], ['svg', 'SVG']].map(([form, text]) => button(text, () => savePicture(made, form), { 'data-key': `${form}-${title}`, 'aria-label': `${title} as ${text}` }))));
+  return made;
+}
 const card = (title, sub, ...children) => el('div', { class: 'card', role: 'region', 'aria-label': title }, el('h2', {}, title), sub ? el('p', { class: 'sub' }, sub) : null, ...children);
 
 /* States. */
@@ -505,7 +575,7 @@ function stepsCard(steps) {
   });
   const head = part('row', ['step', 'share of those who enter', UNITS[q.count], 'go on', '95 %', 'median wait'].map((text) => part('columnheader', [text])), { class: 'row head' });
   const small = steps.some((step) => step.is_small) ? ` ${SMALL} fewer than ${V.k}: a report withholds it.` : '';
-  return card('Step by step', `Filled: share of those who enter, with its 95 % interval. Outlined: lost since the step before.${small}`, part('table', [head, ...rows], { 'aria-label': 'Step by step' }));
+  return charted('Step by step', `Filled: share of those who enter, with its 95 % interval. Outlined: lost since the step before.${small}`, part('table', [head, ...rows], { 'aria-label': 'Step by step' }));
 }
 function groupsCard(groups) {
   const columns = groups.steps.map((step, at) => ({ ...step, at })).slice(-4);
@@ -528,7 +598,7 @@ function groupsCard(groups) {
     return [el('td', { class: `plot ${name(number)}` }, dots), el('td', { class: `${step.clear ? 'num' : ''} ${name(number)}` }, step.text)];
   })));
   const few = groups.few ? ` ${groups.few} not shown: of fewer than ${groups.least}, or beyond the largest.` : '';
-  return card(groups.title, `Share that goes on from the step before, by ${groups.label.toLowerCase()} at entry. ▲ ▼ clearly different from everybody else (5 %, adjusted), ring not clear. Dashed: all.${few}`,
+  return charted(groups.title, `Share that goes on from the step before, by ${groups.label.toLowerCase()} at entry. ▲ ▼ clearly different from everybody else (5 %, adjusted), ring not clear. Dashed: all.${few}`,
     groups.rows.length ? el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Groups' }, el('table', { class: 'groups' }, el('thead', {}, head), el('tbody', {}, ...rows))) : null);
 }
 function leftOutCard(rows, unit = UNITS[q.count]) {
@@ -544,7 +614,7 @@ function copyCard(written) {
   const list = el('div', { role: 'tablist', 'aria-label': 'Form' }, ...tabs);
   list.addEventListener('keydown', (e) => { const to = tabs[tabs.indexOf(document.activeElement) + ({ ArrowRight: 1, ArrowLeft: -1 }[e.key] || 0)]; if (to && to !== document.activeElement) { to.click(); to.focus(); } });
   choose(written[tab] ? tab : all[0][0]);
-  return card('The same question elsewhere', '', el('div', { class: 'tabs' }, list, button('Copy', () => copy(written[tab]), { class: 'copy', 'data-key': 'copy' })), code);
+  return card('The same question elsewhere', '', el('div', { class: 'tabs' }, list, button('Copy', () => copy(written[tab]), { class: 'copy', 'data-key': 'copy' }), button('Link', () => copy(location.href), { class: 'copy', 'data-key': 'link', 'aria-label': 'Copy a link to this question' })), code);
 }
 async function copy(text) {
   let said = 'Copied';
@@ -585,12 +655,12 @@ function timeCard({ title, sub, points, usual }) {
     place % every ? null : el('span', { class: place % (2 * every) ? 'at hidesmall' : 'at' }, one.label)));
   const plot = el('div', { class: 'overtime', role: 'img', 'aria-label': `${title}: ${points.filter((one) => one.share !== null).map((one) => one.said).join('; ')}` }, ...lines,
     usual === null ? null : el('span', { class: 'usual', css: { bottom: at(usual) } }), el('div', { class: 'whens' }, ...marks));
-  return card(title, sub, plot);
+  return charted(title, sub, plot);
 }
 function gridCard({ title, sub, heads, rows }) {
   const most = Math.max(0.01, ...rows.flatMap((row) => row.cells.filter((cell) => cell && cell.share !== null).map((cell) => cell.share)));
   const cell = (one) => el('td', { class: one ? `heat h${one.share === null ? 0 : Math.min(5, 1 + Math.floor(5 * one.share / most))}` : null, title: one?.said }, one ? one.text : '');
-  return card(title, sub, el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': title }, el('table', { class: 'gridded' },
+  return charted(title, sub, el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': title }, el('table', { class: 'gridded' },
     el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, ''), el('th', { scope: 'col' }, 'customers'), ...heads.map((text) => el('th', { scope: 'col' }, text)))),
     el('tbody', {}, ...rows.map((row) => el('tr', {}, el('th', { scope: 'row' }, row.name), el('td', {}, row.size), ...row.cells.map(cell)))))));
 }
@@ -607,7 +677,7 @@ function rangesCard({ title, sub, heads, rows, span: [low, high], usual, hidden 
       el('span', { class: `mark ${kind}`, role: words ? 'img' : null, 'aria-label': words || null, css: { left: at(row.at) } }, sign));
     return el('tr', {}, el('th', { scope: 'row' }, row.name), el('td', { class: 'plot' }, dots), ...row.texts.map((text, place) => el('td', { class: [small(place), place ? 'quiet' : 'num'].filter(Boolean).join(' ') }, text)));
   });
-  return card(title, sub, rows.length ? el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': title }, el('table', { class: 'groups ranged' },
+  return charted(title, sub, rows.length ? el('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': title }, el('table', { class: 'groups ranged' },
     el('thead', {}, el('tr', {}, el('th', { scope: 'col' }, heads[0]), el('th', { class: 'plot', 'aria-hidden': 'true' }), ...heads.slice(1).map((text, place) => el('th', { scope: 'col', class: small(place) }, text)))), el('tbody', {}, ...body))) : el('p', { class: 'sub' }, 'Too few to show any.'));
 }
 /* What follows what: bars of a position stand on one another, bands between them are as thick as what goes that way. */
@@ -642,7 +712,7 @@ function bandsCard({ title, sub, heads, nodes, links }) {
       const attributes = { class: 'of', title: node.said, css: { left: `${x}px`, top: `${y - NAME}px`, 'max-width': `${room - 8}px` } };
       return node.word && !(position === 0 && shown.filter((one) => !one.position).length === 1) ? el('button', { type: 'button', ...attributes, 'data-key': `node-${position}-${node.key}`, on: { click: () => set((n) => { n.steps = [stepOf(node.word)]; }) } }, ...inside) : el('span', attributes, ...inside);
     })));
-  return card(title, sub, el('div', { class: 'flow', css: { height: `${height}px` } }, svg, ...columns));
+  return charted(title, sub, el('div', { class: 'flow', css: { height: `${height}px` } }, svg, ...columns));
 }
 
 const ANSWERS = { walk: walkAnswer, funnel: answered };

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -217,6 +219,36 @@ def test_a_question_is_saved_opened_and_deleted_by_keyboard_and_its_rows_are_a_f
         page.locator("#saved").click()
         page.get_by_text("None yet.").wait_for()
         assert page.evaluate("() => window.pwned") is None and complaints == []
+
+
+def test_a_chart_is_saved_by_keyboard_as_a_picture_without_network(port: int) -> None:
+    with chromium() as browser, opened(browser, port) as (page, asks, complaints):
+        page.keyboard.press("3")
+        page.keyboard.press("a")
+        page.locator("#pop [role=combobox]").wait_for()
+        page.keyboard.type("</script>")
+        page.keyboard.press("Enter")
+        page.locator(".flow").wait_for()
+        shown = page.locator(".flow .of em").first.inner_text()
+        pictures = {}
+        for form in ("png", "svg"):
+            page.locator(f"[data-key='{form}-What happens next']").focus()
+            with page.expect_download() as taken:
+                page.keyboard.press("Enter")
+            assert taken.value.suggested_filename.endswith(f"_What_happens_next.{form}")
+            pictures[form] = Path(taken.value.path()).read_bytes()
+        box = page.get_by_role("region", name="What happens next").bounding_box()
+        assert pictures["png"].startswith(b"\x89PNG")
+        assert abs(int.from_bytes(pictures["png"][16:20], "big") - 2 * box["width"]) < 2
+        drawn = ElementTree.fromstring(pictures["svg"])
+        texts = [each.text or "" for each in drawn.iter("{http://www.w3.org/2000/svg}text")]
+        assert {"What happens next", shown.replace("\u202f", " ")} <= {text.replace("\u202f", " ") for text in texts}
+        assert any(text.startswith("</script>") for text in texts)
+        kinds = {each.tag.rpartition("}")[2] for each in drawn.iter()}
+        assert kinds == {"svg", "title", "style", "rect", "line", "path", "text"} - ({"line"} - kinds)
+        assert b"http" not in pictures["svg"].replace(b"http://www.w3.org/2000/svg", b"")
+        assert complaints == []
+        assert all(ask.startswith((f"http://127.0.0.1:{port}/", "data:", "blob:")) for ask in asks)
 
 
 def test_two_users_see_each_other_before_one_replaces(port: int) -> None:
