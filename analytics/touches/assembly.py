@@ -89,7 +89,8 @@ def touches_of(
     """
     touches = events.drop(contract.EVENT_ID)[_sort_order(events)]
     new = touches.select(new_customer(CODE)).to_series()
-    first = new | touches.select(new_session(AT, rules.session_gap, rules.split_on_channel)).to_series()
+    begins = new_session(AT, rules.session_gap, rules.split_on_channel, rules.split_at_midnight)
+    first = new | touches.select(begins).to_series()
     touches = touches.with_columns(number_runs(first, new).alias(SESSION))
     touches = split_journeys(with_stages(touches, rules.stages), new, rules, end, staged=staged)
     if states is not None:

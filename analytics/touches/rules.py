@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import available_timezones
 
 import polars as pl
 from pydantic import Field, field_validator, model_validator
@@ -89,6 +90,9 @@ class PathRules(LinkRules):
     """Table [paths]: all settings that stitching depends on."""
 
     split_on_channel: bool = Field(default=False, description="a change of channel also ends a session")
+    split_at_midnight: str | None = Field(
+        default=None, description="the zone, such as Europe/Berlin, in which midnight also ends a session"
+    )
     journey_gap: Duration = Field(default=timedelta(days=30), description="the longest gap within a journey")
     goal: list[str] = Field(default=["order_placed"], description="touchpoints that end a journey as converted")
     after: list[str] | None = Field(
@@ -114,6 +118,13 @@ class PathRules(LinkRules):
             known_column(column)
         return columns
 
+    @field_validator("split_at_midnight")
+    @classmethod
+    def _is_a_zone(cls, name: str | None) -> str | None:
+        if name is not None and name not in available_timezones():
+            raise ValueError(f"there is no time zone {name!r}; {nearest(name, sorted(available_timezones()))}")
+        return name
+
     @field_validator("objected")
     @classmethod
     def _are_identities(cls, identities: list[str]) -> list[str]:
@@ -129,7 +140,9 @@ class PathRules(LinkRules):
         from analytics.touches.journeys import journeys
         from analytics.touches.sessions import sessions
 
-        split = sessions(touches, self.session_gap, split_on_channel=self.split_on_channel)
+        split = sessions(
+            touches, self.session_gap, split_on_channel=self.split_on_channel, midnight=self.split_at_midnight
+        )
         return journeys(split, self, end), self.definition
 
     @property

@@ -277,8 +277,8 @@ def _left_out(followed: _Followed, whole: Paths, bound: Paths) -> list[dict[str,
     return [*rows, sum_row(followed.total, "followed above", "in")]
 
 
-def _units(paths: Paths, unit: Any, **days: datetime | None) -> int:
-    return int(step_matrix(paths, depth=1, unit=unit, **days)["units"].sum())
+def _units(paths: Paths, unit: Any, start: datetime | None = None, end: datetime | None = None) -> int:
+    return int(step_matrix(paths, depth=1, unit=unit, start=start, end=end)["units"].sum())
 
 
 def _begun(paths: Paths, unit: str) -> pl.Series:

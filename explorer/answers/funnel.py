@@ -76,7 +76,8 @@ def bars_of(source: Source, vocabulary: Vocabulary, times: pl.Series) -> list[di
     counted = begun.to_frame().group_by("period").agg(entered=pl.len().cast(pl.Int64))
     if counted.is_empty():
         return []
-    every_period = pl.datetime_range(begun.min(), begun.max(), every, eager=True).alias("period").to_frame()
+    first, last = pl.col("period").min(), pl.col("period").max()
+    every_period = counted.select(period=pl.datetime_range(first, last, every))
     filled = every_period.join(counted, on="period", how="left").with_columns(pl.col("entered").fill_null(0))
     return _bars(filled.with_columns(open=pl.lit(0), is_total=pl.lit(value=True)), period)
 

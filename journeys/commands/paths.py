@@ -98,7 +98,7 @@ def paths(
     journeys paths match "Cart (?!Order)* $" --compare device=mobile
     """
     column, cluster = column_and_cluster(on or [])
-    rules = {
+    rules: dict[str, Any] = {
         "by": by,
         "unit": unit,
         "on": column,

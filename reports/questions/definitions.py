@@ -29,7 +29,7 @@ OF_RULES: Final[dict[str, tuple[str, ...]]] = {
     "stages": ("stages",),
     "touchpoints": ("touchpoints",),
     "journeys": ("journey_gap", "after"),
-    "sessions": ("session_gap", "split_on_channel"),
+    "sessions": ("session_gap", "split_on_channel", "split_at_midnight"),
     "order of touches": ("sequence",),
     "columns of touches": ("context", "attributes", "values"),
     "identity rules": ("identities",),

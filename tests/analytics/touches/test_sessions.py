@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from analytics import PathRules, Paths
 from analytics.touches.sessions import sessions
 from expectations.errors import DefinitionError
 from tests.oracles.sessions import sessions as slow
@@ -33,6 +36,25 @@ def as_frame(rows: list[Row]) -> pl.DataFrame:
 def test_sessions_are_numbered_as_by_hand(rows: list[Row], split: bool) -> None:
     expected = slow([(who, at) for who, at, _ in rows], 30, [channel for *_, channel in rows] if split else None)
     assert sessions(as_frame(rows), "30m", split_on_channel=split)["session"].to_list() == expected
+
+
+@given(touches, st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "America/St_Johns"]))
+def test_midnight_ends_a_session_in_its_zone(rows: list[Row], zone: str) -> None:
+    late = [(who, at * 12, channel) for who, at, channel in rows]  # up to sixty hours: several midnights
+    days = [str((START + timedelta(minutes=at)).astimezone(ZoneInfo(zone)).date()) for _, at, _ in late]
+    expected = slow([(who, at) for who, at, _ in late], 600, days)
+    assert sessions(as_frame(late), "600m", midnight=zone)["session"].to_list() == expected
+
+
+def test_midnight_is_a_rule_of_stitching() -> None:
+    rows = frame({"ann": "a@1430m b@1450m", "bob": "a@0m b@10m"})
+    split = [Paths.from_frame(rows, rules=PathRules(split_at_midnight=zone)) for zone in (None, "UTC")]
+    assert [paths.touches.collect().sort("customer", "at")["session"].to_list() for paths in split] == [
+        [1, 1, 1, 1],
+        [1, 2, 1, 1],
+    ]
+    with pytest.raises(ValidationError, match="no time zone"):
+        PathRules(split_at_midnight="Europe/Berlni")
 
 
 def test_a_gap_of_exactly_the_session_gap_stays_in_the_session() -> None:
