@@ -34,7 +34,7 @@ from expectations.hidden import escaped
 from explorer.kinds import KINDS, kind_of
 from explorer.page import page, policy
 from explorer.proxy.gate import Gate
-from explorer.proxy.limits import check_shared, offered
+from explorer.proxy.limits import check_shared, offered, without_zeros
 from explorer.proxy.settings import ExploreSettings
 from explorer.question import Question, question_of
 from explorer.saved import Saved, SavedQuestion
@@ -104,7 +104,7 @@ def application(source: Source, proxy: ExploreSettings | None = None) -> Starlet
         answer = work.answer(question.model_dump_json(), watcher, answered)
         request.state.asked = question.model_dump(mode="json", exclude_defaults=True)
         if source.is_shared:
-            answer = answer | {"elsewhere": {"toml": answer["elsewhere"]["toml"]}}
+            answer = without_zeros(answer, source.report.k) | {"elsewhere": {"toml": answer["elsewhere"]["toml"]}}
         return answer
 
     async def ask(request: Request) -> Response:

@@ -46,6 +46,11 @@ class Source:
         """The answer of `funnel` or `trend` as it is told."""
         return in_tens(frame, self.report.k) if self.is_shared else frame
 
+    @property
+    def fewest(self) -> int:
+        """The least count of customers that is told."""
+        return self.report.k if self.is_shared else 0
+
     def told_number(self, number: int) -> int:
         """A count of customers as it is told."""
         return told(number, self.report.k) if self.is_shared else number

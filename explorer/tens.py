@@ -25,7 +25,8 @@ def told(number: int, k: int) -> int:
 def in_tens(frame: pl.DataFrame, k: int) -> pl.DataFrame:
     """The answer of `funnel` or `trend` about customers: its counts in tens, shares and intervals of these counts.
 
-    Those who enter, over or open, are a count in tens, too. Waits of few are none.
+    Those who enter, over or open, are a count in tens, too. Waits of few are none, and so is a share of 0, which stands
+    for fewer than `k`.
     """
     entered, reached, before, began = (_told(pl.col(name), k) for name in ("entered", "reached", "open", "_began"))
     frame = frame.with_columns(_began=pl.col("entered") + pl.col("open"))
@@ -63,5 +64,5 @@ def _shared(frame: pl.DataFrame, name: str, part: pl.Series, whole: pl.Series) -
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = {name: part.to_numpy() / whole.to_numpy(), f"{name}_low": ends.low, f"{name}_high": ends.high}
     columns = [pl.Series(key, values).fill_nan(None) for key, values in shares.items()]
-    held = frame[name].is_not_null()
+    held = frame[name].is_not_null() & (part > 0)
     return frame.with_columns(pl.when(held).then(column).otherwise(None).alias(column.name) for column in columns)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import webbrowser
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
+from expectations.errors import DefinitionError, nearest
 from journeys import terminal
 from journeys.app import DEFAULT, Config, app, settings_of
 from journeys.commands.funnel import checked_question
@@ -49,6 +52,19 @@ def source_of(config: Path, *, is_shared: bool = False) -> Source:
     )
 
 
+def _chosen(source: Source, names: list[str]) -> str:
+    """The end of an address that opens the page with only these segments; `DefinitionError` for an unknown one."""
+    for name in names:
+        if name not in source.segments:
+            raise DefinitionError(
+                f"There is no segment {name!r}.",
+                expected=f"one of {', '.join(source.segments)}" if source.segments else "a segment of [[segments]]",
+                do=nearest(name, source.segments),
+            )
+    kind = "funnel" if source.is_shared else "walk"
+    return f"#{quote(json.dumps({'kind': kind, 'segment': names}))}" if names else ""
+
+
 @app.command()
 def explore(
     config: Config = DEFAULT,
@@ -57,6 +73,9 @@ def explore(
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="For the readers whom the proxy of [explore] logs in, in tens.")
     ] = False,
+    segment: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Open it with only this segment; repeatable.")
+    ] = None,
     show: Annotated[bool, typer.Option("--open/--no-open", help="Open the explorer in a browser.")] = True,
 ) -> None:
     """Ask the paths in a browser on this machine, without code, until interrupted.
@@ -67,12 +86,15 @@ def explore(
 
     proxy = settings_of(config).explore.named(str(config)) if behind_proxy else None
     source = source_of(config, is_shared=behind_proxy)
+    chosen = _chosen(source, segment or [])
     with listener(host, port, behind_proxy=behind_proxy) as listening:
         if proxy is not None:
-            terminal.out.print(f"{proxy.address}  (listens on {host}:{listening.getsockname()[1]})", soft_wrap=True)
+            terminal.out.print(
+                f"{proxy.address}{chosen}  (listens on {host}:{listening.getsockname()[1]})", soft_wrap=True
+            )
             server_of(source, proxy).run(sockets=[listening])
             return
-        address = f"http://{host}:{listening.getsockname()[1]}/"
+        address = f"http://{host}:{listening.getsockname()[1]}/{chosen}"
         terminal.out.print(f"{address}  (Ctrl-C stops it)", soft_wrap=True)
         if show:
             webbrowser.open(address)

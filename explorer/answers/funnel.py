@@ -37,7 +37,7 @@ def funnel_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question
     wider = met_of(source, paths, question)
     shown, groups = groups_of(source, question, definition, exact)
     return {
-        "said": _sentence(definition, totals, source.report.least),
+        "said": _sentence(definition, totals, source.report.least, source.fewest),
         "lines": _lines(totals),
         "few": len(totals) > 1 and totals[0]["entered"] < source.report.least,
         "steps": _steps(totals, source.report.k),
@@ -87,14 +87,16 @@ def unit_of(definition: Funnel) -> str:
     return UNITS.get(definition.count, definition.count)
 
 
-def _sentence(definition: Funnel, totals: list[dict[str, Any]], least: int) -> str:
-    """The answer in one sentence; a count where too few entered for a rate."""
+def _sentence(definition: Funnel, totals: list[dict[str, Any]], least: int, fewest: int) -> str:
+    """The answer in one sentence; a count where too few entered for a rate, none of fewer than `fewest`."""
     entered, reached = totals[0]["entered"], totals[-1]["reached"]
     unit = unit_of(definition) if entered != 1 else unit_of(definition).removesuffix("s")
     names = [shown_name(step.name) for step in definition.steps]
     if len(names) == 1:
         return f"{count(entered)} {unit} {'have' if entered != 1 else 'has'} {names[0]}"
     counted = f"{percent(reached / entered)} of {count(entered)}" if entered >= least else f"{reached} of {entered}"
+    if reached < fewest:
+        counted = f"Fewer than {fewest} of {count(entered)}"
     window = length(definition.window)
     if definition.order == "unordered":
         return f"{counted} {unit} do {listed(names)} within {window}, in any order"
@@ -118,7 +120,7 @@ def listed(names: list[str]) -> str:
 
 def _lines(totals: list[dict[str, Any]]) -> list[str]:
     """What stands below the sentence: how sure it is, and where fewest go on."""
-    last, rated = totals[-1], [row for row in totals[1:] if row["enough"]]
+    last, rated = totals[-1], [row for row in totals[1:] if row["enough"] and row["share_of_previous"] is not None]
     lines = []
     if len(totals) > 1 and last["share_of_entered_low"] is not None:
         lines.append(f"95 % interval {interval(last['share_of_entered_low'], last['share_of_entered_high'])}.")
@@ -142,7 +144,7 @@ def _steps(totals: list[dict[str, Any]], k: int) -> list[dict[str, Any]]:
             "is_small": 0 < row["reached"] < k,
             "reached": count(row["reached"]),
             "lost": count(row["dropped"]) if row["step"] > 1 and row["dropped"] else "",
-            "of_entered": percent(row["share_of_entered"]) if row["share_of_entered"] is not None else "100.0\u202f%",
+            "of_entered": percent(row["share_of_entered"] if row["step"] > 1 else 1.0),
             "of_entered_interval": interval(row["share_of_entered_low"], row["share_of_entered_high"]),
             "of_previous": percent(row["share_of_previous"]),
             "of_previous_interval": interval(row["share_of_previous_low"], row["share_of_previous_high"]),

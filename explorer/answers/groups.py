@@ -99,7 +99,8 @@ def _coarse(cell: dict[str, Any], k: int) -> dict[str, Any]:
 def _group(rows: pl.DataFrame, name: str, cells: dict[tuple[str, int], dict[str, Any]]) -> dict[str, Any]:
     """One group: its steps, and the whole funnel."""
     steps = rows.sort("step").to_dicts()
-    last, whole = steps[-1], cells.get((name, 0), {})
+    last = steps[-1]
+    whole = cells.get((name, 0), {}) if last["share_of_entered"] is not None else {}
     return {
         "name": shown_name(name),
         "entered": count(steps[0]["entered"]),

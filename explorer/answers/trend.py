@@ -49,7 +49,7 @@ def trend_answer(source: Source, vocabulary: Vocabulary, paths: Paths, question:
     directions = _directions(rows, least)
     points = [_point(source, row, clear, question.period) for row, clear in zip(rows, directions, strict=True)]
     return {
-        "said": _sentence(definition, rows, directions, total, (least, question.period)),
+        "said": _sentence(definition, rows, directions, total, (least, question.period, source.fewest)),
         "lines": _lines(definition, rows, total, least, question.period),
         "few": total["entered"] < least,
         "cards": [
@@ -98,11 +98,19 @@ def _named(period: str, row: dict[str, Any]) -> str:
 
 
 def _sentence(
-    definition: Funnel, rows: list[dict[str, Any]], directions: list[int], total: dict[str, Any], rules: tuple[int, str]
+    definition: Funnel,
+    rows: list[dict[str, Any]],
+    directions: list[int],
+    total: dict[str, Any],
+    rules: tuple[int, str, int],
 ) -> str:
-    """Which period is out of line, or that it is steady; counts where too few entered for a rate."""
-    least, period = rules
+    """Which period is out of line, or that it is steady; counts where too few entered for a rate, none of fewer than
+    `fewest`.
+    """
+    least, period, fewest = rules
     names = f"from {shown_name(definition.steps[0].name)} to {shown_name(definition.steps[-1].name)}"
+    if total["reached"] < fewest:
+        return f"Fewer than {fewest} of {count(total['entered'])} {unit_of(definition)} go {names}"
     if total["entered"] < least:
         return f"{total['reached']} of {total['entered']} {unit_of(definition)} go {names}"
     at = _furthest(rows, directions)

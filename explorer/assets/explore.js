@@ -590,7 +590,7 @@ function groupsCard(groups) {
     ...columns.flatMap((step, number) => [el('th', { scope: 'col', class: `plot ${name(number)}` }, `→ ${step.name}`), el('th', { scope: 'col', class: name(number) }, `all ${step.text}`)]));
   const rows = groups.rows.map((row) => el('tr', {}, el('th', { scope: 'row' }, row.name), el('td', {}, row.entered), ...columns.flatMap(({ share, at }, number) => {
     const step = row.steps[at], scale = scales[number];
-    if (!step.is_enough || step.share === null) return [el('td', { class: `plot ${name(number)}` }), el('td', { class: `quiet ${name(number)}` }, step.share === null ? 'nobody here' : 'too few')];
+    if (!step.is_enough || step.share === null) return [el('td', { class: `plot ${name(number)}` }), el('td', { class: `quiet ${name(number)}` }, step.share === null ? (V.shared ? `<${V.k}` : 'nobody here') : 'too few')];
     const kind = step.clear > 0 ? 'up' : step.clear < 0 ? 'down' : 'same';
     const dots = el('div', { class: 'dots', title: `${step.text} (${step.interval})` }, el('span', { class: 'all', css: { left: `${scale(share)}%` } }),
       el('span', { class: 'range', css: { left: `${scale(step.low)}%`, width: `${scale(step.high) - scale(step.low)}%` } }),

@@ -17,6 +17,8 @@ from explorer.vocabulary import Vocabulary
 
 KINDS: Final = ("funnel", "trend")
 """What can be asked: answers of counts of customers and what follows from them."""
+COUNTS: Final = ("entered", "reached", "dropped", "open", "tie_sensitive")
+"""The columns of counts of the rows."""
 WINDOWS: Final = ("1d", "7d", "14d", "30d")
 _LENGTHS: Final = tuple(timedelta(days=int(text[:-1])) for text in WINDOWS)
 _USUAL: Final = ("count", "same", "ties", "attribution", "compared", "period")
@@ -35,6 +37,21 @@ def offered(source: Source, plain: dict[str, Any]) -> dict[str, Any]:
     kinds = {name: plain["kinds"][name] | {"choices": fixed} for name in KINDS}
     kinds["trend"]["choices"] = fixed | {"period": PERIODS[:1]}
     return plain | {"columns": columns, "kinds": kinds, "windows": WINDOWS, "shared": True}
+
+
+def without_zeros(value: Any, k: int) -> Any:
+    """An answer in tens, in which 0 reads as what it stands for: fewer than `k`, and nothing in the rows of a file."""
+    if isinstance(value, dict):
+        rows = [_unknown(row) for row in value["rows"]] if "rows" in value and "said" in value else None
+        told = {key: without_zeros(each, k) for key, each in value.items()}
+        return told if rows is None else told | {"rows": rows}
+    if isinstance(value, list | tuple):
+        return [without_zeros(each, k) for each in value]
+    return f"<{k}" if value == "0" else value
+
+
+def _unknown(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: None if name in COUNTS and each == 0 else each for name, each in row.items()}
 
 
 def check_shared(source: Source, vocabulary: Vocabulary, question: Question) -> None:

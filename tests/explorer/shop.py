@@ -73,12 +73,15 @@ def written(folder: Path, customers: int = 300) -> Path:
 
 @contextmanager
 def explored(config: Path, proxy: ExploreSettings | None = None) -> Iterator[int]:
-    """The port on which the explorer of a configuration answers."""
+    """The port on which the explorer of a configuration answers; an address of the proxy with port 0 gets this one."""
     with listener("127.0.0.1", 0) as listening:
+        number = int(listening.getsockname()[1])
+        if proxy is not None and proxy.address.endswith(":0"):
+            proxy = proxy.model_copy(update={"address": f"{proxy.address.removesuffix('0')}{number}"})
         server = server_of(source_of(config, is_shared=proxy is not None), proxy)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
-        yield int(listening.getsockname()[1])
+        yield number
         server.should_exit = True
         thread.join(60)
         assert not thread.is_alive(), "the server does not end"

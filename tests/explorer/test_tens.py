@@ -39,6 +39,7 @@ def test_a_funnel_in_tens_is_of_counts_in_tens(paths: Paths, seed: int) -> None:
     first = exact["step"] == 1
     assert own.filter(first).to_list() == [told(number, 10) for number in whole.filter(first)]
     rated = frame.filter(pl.col("share_of_entered").is_not_null())
+    assert (rated["reached"] > 0).all()
     assert (rated["share_of_entered"] == rated["reached"] / rated["entered"]).all()
     assert (
         rated["share_of_entered_low"].to_list()
@@ -52,5 +53,6 @@ def test_a_trend_in_tens_adds_up(paths: Paths) -> None:
     frame = in_tens(exact, 10)
     assert frame.schema == exact.schema and all((frame[name] % 10 == 0).all() for name in COUNTS[:2])
     assert (frame["entered"] + frame["open"]).to_list() == [told(n, 10) for n in exact["entered"] + exact["open"]]
-    rated = frame.filter(pl.col("entered") > 0)
+    rated = frame.filter(pl.col("reached") > 0)
+    assert frame.filter(pl.col("reached") == 0)["share_of_entered"].null_count() == (frame["reached"] == 0).sum()
     assert (rated["share_of_entered"] == rated["reached"] / rated["entered"]).all()

@@ -117,6 +117,19 @@ def test_every_count_is_in_tens_and_adds_up(behind: int, port: int, by: list[str
     assert list(found["elsewhere"]) == ["toml"] and "lake" not in json.dumps(found["elsewhere"])
 
 
+def test_fewer_than_k_is_never_shown_as_none(behind: int) -> None:
+    question = {"steps": ["Home", "Cart", "Order", "Search"], "window": "7d", "by": ["device"]}
+    found = through(behind, question)[1]
+    last, row = found["steps"][-1], found["rows"][3]
+    assert last["reached"] == "<10" and last["of_entered"] == "–" and last["low"] is None
+    assert row["reached"] is None and row["share_of_entered"] is None
+    assert found["said"].startswith("Fewer than 10 of ") and len(found["groups"]["rows"]) > 2
+    for group in found["groups"]["rows"]:
+        assert (group["reached"], group["of_entered"], group["difference"]) == ("<10", "–", "–")
+    trend = through(behind, {**question, "kind": "trend", "by": []})[1]
+    assert trend["said"].startswith("Fewer than 10 of ")
+
+
 def test_the_vocabulary_is_in_tens_and_has_what_can_be_asked(behind: int) -> None:
     known = json.loads(got(behind, "/api/vocabulary", headers=HEADERS)[2])
     assert [
@@ -143,7 +156,7 @@ def test_rows_of_a_file_are_in_tens(behind: int) -> None:
     status, _, text = got(behind, "/api/rows.csv", method="POST", body=body, headers=headers)
     names, *rows = (line.split(",") for line in text.lstrip("\ufeff").splitlines())
     places = [names.index(name) for name in ("entered", "reached", "dropped", "open")]
-    assert status == 200 and not [row for row in rows if any(int(row[-len(names) + at]) % 10 for at in places)]
+    assert status == 200 and not [row for row in rows if any(int(row[-len(names) + at] or 10) % 10 for at in places)]
 
 
 def test_hostile_names_are_only_names(behind: int) -> None:
