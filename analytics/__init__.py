@@ -75,8 +75,10 @@ from analytics.monitoring.watching.definition import Watch, check_watch
 from analytics.monitoring.watching.watch_counts import Pair, watch_counts
 from analytics.monitoring.watching.watched_pairs import watched_pairs
 from analytics.monitoring.why import why
-from analytics.paths.conformance import Design, conformance
-from analytics.paths.deviations import deviations
+from analytics.paths.designed.conformance import conformance
+from analytics.paths.designed.design import Design, DesignStep
+from analytics.paths.designed.deviations import deviations
+from analytics.paths.designed.steps import designed_steps
 from analytics.paths.flow import flow, flow_routes
 from analytics.paths.flow_cells import flow_cells
 from analytics.paths.pattern_grammar import parse_pattern
@@ -217,6 +219,7 @@ __all__ = [
     "CodedQuestion",
     "ContactSettings",
     "Design",
+    "DesignStep",
     "Did",
     "DidNot",
     "Exclude",
@@ -325,6 +328,7 @@ __all__ = [
     "customers_needed",
     "day_start",
     "described",
+    "designed_steps",
     "deviations",
     "diff",
     "difference_interval",

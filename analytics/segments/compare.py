@@ -58,12 +58,12 @@ def compare(
     """Compares two groups in every cell of an analysis.
 
     `analysis` is a `Funnel`, or the function of a measure with cells: transitions, flow, flow_routes, step_matrix,
-    variants, match, conformance, deviations, channels, handoffs, effort, time_to_goal, goal_times; `arguments` and
-    `options` are passed to it. `group` is a condition on the unit's first touch (units that meet it against all
-    others), or a column with two values (the first by name against the other); units without a value are in neither
-    group. For a funnel, the condition applies to the values that its `attribution` takes, by default at the entry;
-    the cells are the steps after the first, as shares of those who entered, or with `share_of="previous"` of those
-    who reached the step before.
+    variants, match, conformance, deviations, designed_steps, channels, handoffs, effort, time_to_goal, goal_times;
+    `arguments` and `options` are passed to it. `group` is a condition on the unit's first touch (units that meet it
+    against all others), or a column with two values (the first by name against the other); units without a value are in
+    neither group. For a funnel, the condition applies to the values that its `attribution` takes, by default at the
+    entry; the cells are the steps after the first, as shares of those who entered, or with `share_of="previous"` of
+    those who reached the step before.
 
     Columns: the keys of the cells (of a funnel `step`, `name`; of effort `stage` and `measure`: repeats, backtracks,
     handoffs, errors, slow, of the touches); `count`, `of` Int64, `share` Float64 of the group; `count_other`,

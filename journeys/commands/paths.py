@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from journeys.settings import Settings
 
 QUESTION = (
-    "variants (default), flow, transitions, matrix, match PATTERN, conformance STEP..., deviations STEP..., effort, "
-    "channels or handoffs."
+    "variants (default), flow, transitions, matrix, match PATTERN, conformance STEP..., deviations STEP..., "
+    "steps STEP..., effort, channels or handoffs."
 )
 Words = list[str] | None
 COMPARED: Final = ("share", "count", "share_other", "count_other", "difference", "p_corrected")
 """The columns of a comparison that a table shows."""
+JOURNEY: Final = "journey:"
 ROWS: Final = 40
 """Rows that a table shows; JSON and CSV contain all rows."""
 
@@ -33,7 +34,9 @@ ROWS: Final = 40
 @app.command()
 def paths(
     question: Annotated[str | None, typer.Argument(help=QUESTION, show_default=False)] = None,
-    words: Annotated[Words, typer.Argument(help="The pattern of `match`, or the steps of the designed path.")] = None,
+    words: Annotated[
+        Words, typer.Argument(help="The pattern of `match`, or the designed path: its steps, or journey:NAME.")
+    ] = None,
     start: Annotated[
         str | None, typer.Option("--from", help="Follow each path from its first touch of this touchpoint.")
     ] = None,
@@ -161,6 +164,9 @@ class Question:
 RATE: Final = "Goal rate: reached within 30 days (or the journey gap), of the paths that began so long before the end."
 
 
+DESIGNED: Final = "the steps of the designed path, or journey:NAME of [[journeys]]"
+
+
 SHARES: Final = ("units", "share_of_units", "goal_rate", "goal_rate_without", "difference", "p_corrected")
 
 
@@ -208,15 +214,22 @@ QUESTIONS: Final = {
             "goal_rate_other",
         ),
         ("on", "collapse", "detour"),
-        words="the steps of the designed path",
+        words=DESIGNED,
         reading=f"Fitness: 1 for the designed path itself, 0 for nothing of it. {RATE}",
     ),
     "deviations": Question(
         "deviations",
         ("kind", "step", "name", *SHARES),
         ("on", "collapse", "detour"),
-        words="the steps of the designed path",
+        words=DESIGNED,
         reading=f"Step: the skipped or the last one. Difference: goal rate with less without the deviation. {RATE}",
+    ),
+    "steps": Question(
+        "designed_steps",
+        ("step", "name", "done", "skipped", "share_of_units", "fall_through", "fall_out", "goal_rate"),
+        ("on", "collapse", "detour"),
+        words=DESIGNED,
+        reading=f"Fall-through: went on to a later step or the goal; fall-out: did neither. {RATE}",
     ),
     "effort": Question(
         "effort",
@@ -401,7 +414,9 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
         options["among"] = _selection(paths, on, asked.among)
     if asked.question == "match":
         return [_pattern(paths, on, " ".join(asked.words))], options
-    if asked.question in ("conformance", "deviations"):
+    if checked(asked).words == DESIGNED:
+        if asked.words[0].startswith(JOURNEY):
+            return _designed_of(settings, asked, options)
         steps = [_known(paths, on, step) for step in asked.words]
         detours = [word for each in options.pop("detour", []) for word in _known(paths, on, each)]
         return [Design(steps, detours)], options
@@ -413,6 +428,22 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
     if asked.question == "variants":
         options["top"] = options.get("top", 8)
     return [], options
+
+
+def _designed_of(settings: Settings, asked: Asked, options: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """The designed path of a journey of [[journeys]], read as its target of conformance reads it."""
+    from journeys.products import products_in
+
+    name = " ".join(asked.words).removeprefix(JOURNEY)
+    following = products_in(settings, [name])[0].following
+    if following["designed"] is None:
+        raise DefinitionError(f"The journey {name!r} has no designed path.", expected="designed, with its steps")
+    if wrong := [option for option in ("on", "collapse", "detour") if option in asked.options]:
+        raise DefinitionError(
+            f"--{wrong[0]} has no place beside the designed path of a journey, which says what it is of.",
+            expected="the steps themselves instead of journey:NAME",
+        )
+    return [following.pop("designed")], options | following
 
 
 def _known(paths: Paths, on: str, text: str) -> list[str]:

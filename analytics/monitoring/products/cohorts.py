@@ -19,8 +19,7 @@ from analytics.goals.goal_times import time_to_goal
 from analytics.goals.targets import status_of, target_cohort
 from analytics.monitoring.products.columns import cohort_column, journeys_of
 from analytics.monitoring.products.definition import TARGET_UNITS, JourneyProduct, Target
-from analytics.paths.conformance import conformance
-from analytics.store.columns import STAGE
+from analytics.paths.designed.conformance import conformance
 from analytics.store.frames import micros
 from analytics.store.paths import Paths
 from expectations.config.digest import digest_of
@@ -200,8 +199,7 @@ def _question(question: str, product: JourneyProduct, goal: Any, by: str) -> par
             return partial(time_to_goal, goal=goal, by=by)
         case "conformance":
             assert product.designed is not None, "a target of conformance has a designed path"
-            stages = product.designed_on == STAGE  # several touches in a row of one stage are one step
-            return partial(conformance, designed=product.designed, on=product.designed_on, collapse=stages, by=by)
+            return partial(conformance, **product.following, by=by)
         case "voice":
             return partial(voice, by=by)
     return partial(goal_rate, goal=goal, by=by)

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, get_args
 from analytics.engine.conditions import STAGE_PREFIX, Step, Words, fill, one_of
 from analytics.engine.goals import Goal
 from analytics.engine.local.calendar import Period
-from analytics.paths.conformance import Design
+from analytics.paths.designed.design import Design, DesignStep
 from analytics.segments.named.segment import Segment
 from analytics.store.columns import STAGE, TOUCHPOINT
 from expectations.config.digest import digest_of
@@ -118,8 +118,9 @@ class JourneyProduct:
 
     `members` are whom it is for: journeys count that begin as members of the segment; without one, all. `begins` is
     where it begins: one of the touches of the journey's first instant is of this touchpoint, or stage. `goal` is what
-    is to be reached, within its horizon. `designed` is the path as meant: touchpoints, or stages written `stage:NAME`.
-    `stages` are those that the change of the goal rate is split by; by default all. `notes` are changes that were made.
+    is to be reached, within its horizon. `designed` is the path as meant: touchpoints, or stages written `stage:NAME`,
+    in order, or as steps of a graph (`DesignStep`). `stages` are those that the change of the goal rate is split by; by
+    default all. `notes` are changes that were made.
 
     Raises `DefinitionError` without a name, an owner or a target, for two targets of one measure, direction and period,
     a version below 1, a designed path of touchpoints and stages, and a target of conformance without a designed path.
@@ -153,7 +154,7 @@ class JourneyProduct:
         purpose: str = "",
         members: Segment | None = None,
         begins: Step | str | None = None,
-        designed: Sequence[Words] = (),
+        designed: Sequence[Words | DesignStep] = (),
         stages: Sequence[str] | None = None,
         notes: Sequence[JourneyNote] = (),
     ) -> None:
@@ -201,14 +202,20 @@ class JourneyProduct:
             raise DefinitionError("A journey begins with a touchpoint or a stage.", where=where, found=self.begins.on)
 
     @property
+    def following(self) -> dict[str, Any]:
+        """How measures of whole paths read the designed path: several touches in a row of one stage are one step."""
+        return {"designed": self.designed, "on": self.designed_on, "collapse": self.designed_on == STAGE}
+
+    @property
     def meaning(self) -> list[Any]:
         """What the numbers mean: all of the definition but names, texts, owner and the values of targets."""
         horizon = None if self.goal.horizon is None else as_text(self.goal.horizon)
+        design = self.designed
         return [
             None if self.members is None else self.members.hash,
             None if self.begins is None else [self.begins.on, *self.begins.any_of],
             [*self.goal.steps, horizon],
-            None if self.designed is None else [self.designed_on, *map(list, self.designed.steps)],
+            None if design is None else [self.designed_on, *map(list, design.steps), *design.graph],
         ]
 
     @property
@@ -217,13 +224,13 @@ class JourneyProduct:
         return digest_of(self.meaning)
 
 
-def _design(designed: Sequence[Words]) -> tuple[str, list[tuple[str, ...]]]:
+def _design(designed: Sequence[Words | DesignStep]) -> tuple[str, list[DesignStep]]:
     """The column of a designed path, and its steps without the prefix of stages."""
-    steps = [(step,) if isinstance(step, str) else tuple(step) for step in designed]
-    words = [word for step in steps for word in step]
+    steps = [step if isinstance(step, DesignStep) else DesignStep(step) for step in designed]
+    words = [word for step in steps for word in step.any_of]
     stages = [word for word in words if word.startswith(STAGE_PREFIX)]
     if stages and len(stages) < len(words):
         raise DefinitionError(
             "A designed path is of touchpoints or of stages.", expected="not of both", found=", ".join(words)
         )
-    return STAGE if stages else TOUCHPOINT, [tuple(word.removeprefix(STAGE_PREFIX) for word in step) for step in steps]
+    return STAGE if stages else TOUCHPOINT, [step.of_stages() if stages else step for step in steps]

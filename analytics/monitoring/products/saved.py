@@ -12,6 +12,7 @@ from analytics.engine.conditions import Step
 from analytics.engine.goals import Goal
 from analytics.funnels.saved import check_step_words
 from analytics.monitoring.products.definition import JourneyNote, JourneyProduct, Target, TargetMeasure
+from analytics.paths.designed.design import DesignStep
 from analytics.segments.named.segment import Segment
 from analytics.store.columns import STAGE
 from analytics.store.paths import Paths
@@ -69,6 +70,22 @@ class SavedBegin(Section):
         return Step(self.stage, on=STAGE) if self.stage is not None else Step(self.touchpoint or ())
 
 
+class SavedStep(Section):
+    """One step of a designed path that branches, may be skipped, or repeats."""
+
+    step: str | tuple[str, ...] = Field(description="a touchpoint, or stage:NAME, or any of several")
+    after: str | tuple[str, ...] | None = Field(
+        default=None,
+        description="earlier steps of which one comes just before; by default the one above it",
+    )
+    optional: bool = Field(default=False, description="may be skipped at no cost")
+    repeats: bool = Field(default=False, description="may be done again at no cost")
+
+    def definition(self) -> DesignStep:
+        """The step."""
+        return DesignStep(self.step, after=self.after, optional=self.optional, repeats=self.repeats)
+
+
 _For: type[Section] = create_model(  # `for` is no name of Python
     "_For", __base__=Owned, **{"for": (str, Field("", description="whom it is for: a segment of [[segments]]"))}
 )  # type: ignore[call-overload]
@@ -77,7 +94,8 @@ _For: type[Section] = create_model(  # `for` is no name of Python
 class NamedJourney(_For):
     """One `[[journeys]]`: a journey as a product, with an owner and targets.
 
-    `goal` is the name of a goal, `for` that of a segment. `designed` are touchpoints, or stages written `stage:NAME`.
+    `goal` is the name of a goal, `for` that of a segment. `designed` are touchpoints, or stages written `stage:NAME`,
+    or tables where the path branches.
     Raises pydantic's `ValidationError` for what `JourneyProduct` refuses.
     """
 
@@ -90,8 +108,8 @@ class NamedJourney(_For):
     )
     goal: str = Field(min_length=1, description="the name of a goal of [[goals]]")
     stages: tuple[str, ...] | None = Field(default=None, description="the stages that it goes through")
-    designed: tuple[str | tuple[str, ...], ...] = Field(
-        default=(), description="touchpoints, or stage:NAME, in the order as designed"
+    designed: tuple[str | tuple[str, ...] | SavedStep, ...] = Field(
+        default=(), description="touchpoints, or stage:NAME, in the order as designed; a table where the path branches"
     )
     by: tuple[str, ...] | None = Field(None, description="columns by which what moved is split")
     targets: tuple[SavedTarget, ...] = Field(min_length=1, description="what it should reach")
@@ -119,7 +137,7 @@ class NamedJourney(_For):
             purpose=self.purpose,
             members=segments.get(self.members),
             begins=None if self.begins is None else self.begins.step(),
-            designed=self.designed,
+            designed=[each.definition() if isinstance(each, SavedStep) else each for each in self.designed],
             stages=self.stages,
             notes=[JourneyNote(change.on, change.what) for change in self.changes],
         )

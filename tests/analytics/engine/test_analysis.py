@@ -39,6 +39,9 @@ TEST = Experiment(
     metrics=["buy", Metric(Goal(name="carts", steps=["cart"]), of="goals")],
     window="3d",
 )
+BRANCHES = analytics.Design(
+    ["look", analytics.DesignStep("cart", optional=True), analytics.DesignStep("call", after="look"), "buy"]
+)
 INTENTS = [
     Intent(name="buy", touchpoints=["cart"], useful=["buy"], within="9d"),
     Intent(name="know", touchpoints=["look"], unless=["error"]),
@@ -103,6 +106,7 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     "match": [lambda paths, **o: analytics.match(paths, "look .* buy", by="device", **o)],
     "conformance": [lambda paths: analytics.conformance(paths, ["look", "cart", "buy"], by="device")],
     "deviations": [lambda paths: analytics.deviations(paths, ["look", "cart", "buy"], by="device")],
+    "designed_steps": [lambda paths: analytics.designed_steps(paths, BRANCHES, by="device")],
     "channels": [lambda paths, **o: analytics.channels(paths, by="device", **o)],
     "handoffs": [lambda paths, **o: analytics.handoffs(paths, by="device", at="stage", **o)],
     "effort": [lambda paths, **o: analytics.effort(paths, by="device", load_seconds="seconds", **o)],

@@ -21,6 +21,7 @@ from analytics import (
     compare,
     compare_periods,
     conformance,
+    designed_steps,
     deviations,
     effort,
     flow,
@@ -188,6 +189,7 @@ ANALYSES: list[tuple[Any, list[Any], list[str], str, str | None]] = [
     (match, ["a .* b"], [], "matching", "share_of_units"),
     (conformance, [["a", "b"]], [], "exact", "exact_share_of_units"),
     (deviations, [["a", "b"]], ["kind", "step", "name"], "units", "share_of_units"),
+    (designed_steps, [["a", "b"]], ["step", "name"], "done", "share_of_units"),
     (channels, [], ["reach", "channel"], "units", "share_of_units"),
     (handoffs, [], ["source", "target"], "handoffs", "share_of_source"),
 ]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import analytics
 import journeys.commands.paths  # noqa: F401 - registers the commands
-from analytics import Selection
+from analytics import Design, DesignStep, Selection
 from expectations.errors import DefinitionError
 from expectations.lake.layout import Lake
 from journeys.app import app
@@ -32,7 +32,7 @@ SHOP = {
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Paths:
-    shop = paths(SHOP)
+    shop = paths(SHOP, end="60d")
     shop.save(Lake(str(tmp_path / "lake")))
     return shop
 
@@ -79,6 +79,7 @@ ASKED: list[tuple[str, list[str], str, list[Any], dict[str, Any]]] = [
     ("match", ["cart (?!buy)* $"], "match", ["cart (?!buy)* $"], {}),
     ("conformance", STEPS, "conformance", [STEPS], {}),
     ("deviations", [*STEPS, "--through", "cart"], "deviations", [STEPS], {"among": Selection(through="cart")}),
+    ("steps", STEPS, "designed_steps", [STEPS], {}),
     ("effort", [], "effort", [], {}),
     ("channels", [], "channels", [], {}),
     ("handoffs", ["--at", "stage"], "handoffs", [], {"at": "stage"}),
@@ -147,6 +148,45 @@ def test_an_unknown_word_is_reported_with_the_most_similar_one(config: Path, opt
     with pytest.raises(DefinitionError) as error:
         answer(config, *options)
     assert message in str(error.value)
+
+
+FIRST = """
+[[goals]]
+name = "Order"
+steps = ["buy"]
+[[journeys]]
+name = "First"
+owner = "Mara"
+goal = "Order"
+designed = ["home", { step = "call", after = "home" }, { step = "cart", after = "home" },
+            { step = "buy", after = ["call", "cart"] }]
+[[journeys.targets]]
+measure = "goal_rate"
+at_least = 0.1
+"""
+
+
+@pytest.mark.filterwarnings("ignore:No touch")
+def test_the_designed_path_of_a_journey_is_named(config: Path, shop: Paths) -> None:
+    config.write_text(config.read_text() + FIRST)
+    design = Design(
+        [
+            "home",
+            DesignStep("call", after="home"),
+            DesignStep("cart", after="home"),
+            DesignStep("buy", after=["call", "cart"]),
+        ]
+    )
+    assert answer(config, "steps", "journey:First") == json.loads(
+        plain(analytics.designed_steps(shop, design)).write_json()
+    )
+    for words, message in (
+        (["journey:Frst"], "did you mean 'First'"),
+        (["journey:First", "--on", "stage"], "--on has"),
+    ):
+        with pytest.raises(DefinitionError) as error:
+            answer(config, "conformance", *words)
+        assert message in str(error.value)
 
 
 def test_repeats_are_merged_where_configured(config: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analytics import Did, Goal, JourneyNote, JourneyProduct, Segment, Step, Target
+from analytics import DesignStep, Did, Goal, JourneyNote, JourneyProduct, Segment, Step, Target
 from expectations.errors import DefinitionError
 
 ORDER = Goal(name="Order", steps=["buy"], horizon="7d")
@@ -74,8 +74,22 @@ def test_the_digest_is_of_what_the_numbers_mean() -> None:
         product(begins="look"),
         product(begins=Step("look", on="stage")),
         product(designed=["look", "buy"]),
+        product(designed=["look", DesignStep("buy", optional=True)]),
         product(members=members),
         product(members=Segment("Buyers", Did("buy", at_least=2))),
     ):
         assert other.hash != product().hash
     assert product(members=members).hash == product(members=Segment("Others", Did("buy"))).hash
+    assert product(designed=["look", "buy"]).hash == product(designed=["look", DesignStep("buy", after="look")]).hash
+    assert product(designed=["look", "buy"]).hash != product(designed=["look", DesignStep("buy", repeats=True)]).hash
+
+
+def test_a_designed_path_of_stages_may_branch() -> None:
+    branches = [DesignStep("stage:Call", after="stage:Look"), DesignStep("stage:Buy", after=["Web", "stage:Call"])]
+    designed = product(designed=["stage:Look", "stage:Web", *branches])
+    assert designed.designed_on == "stage"
+    assert designed.designed is not None
+    assert (designed.designed.names, designed.designed.before) == (
+        ("Look", "Web", "Call", "Buy"),
+        ((0,), (1,), (1,), (2, 3)),
+    )

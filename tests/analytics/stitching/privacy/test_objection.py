@@ -55,6 +55,7 @@ BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "match": lambda paths: analytics.match(paths, "look .* buy", by="customer"),
     "conformance": lambda paths: analytics.conformance(paths, DESIGN, by="customer"),
     "deviations": lambda paths: analytics.deviations(paths, DESIGN, by="customer"),
+    "designed_steps": lambda paths: analytics.designed_steps(paths, DESIGN, by="customer"),
     "channels": lambda paths: analytics.channels(paths, by="customer"),
     "handoffs": lambda paths: analytics.handoffs(paths, by="customer"),
     "effort": lambda paths: analytics.effort(paths, by="customer"),

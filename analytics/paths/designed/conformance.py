@@ -1,8 +1,9 @@
 """How closely do real paths follow a designed path, and where do they deviate from it?
 
-The cheapest alignment turns the design into the path by skipping steps of the design, and by inserting or repeating
-touches that are not in it; each of these deviations costs 1. Touches that the design allows anywhere (detours) cost
-nothing. For a path of `n` touches and a design of `m` steps the worst alignment skips and inserts everything, so
+The cheapest alignment turns one route through the design into the path by skipping steps of the route, and by inserting
+or repeating touches that are not in it; each of these deviations costs 1. Touches that the design allows anywhere
+(detours), steps that are optional, and repeats of steps that may repeat cost nothing. For a path of `n` touches and a
+design of `m` steps on its shortest route the worst alignment skips and inserts everything, so
 `fitness = 1 - cost / (n + m)`. Among equally cheap alignments, the one whose steps are done earliest counts. Source:
 van der Aalst, Process Mining (2016), alignments.
 """
@@ -10,31 +11,27 @@ van der Aalst, Process Mining (2016), alignments.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics.engine.analysis import Cells, answer, measured_by
-from analytics.engine.conditions import Words, fill, several
-from analytics.engine.notices.unknown_words import unknown_words, warn_of_unknown
-from analytics.engine.partials import numbered, sums_by_customer
+from analytics.engine.conditions import Words
+from analytics.engine.partials import sums_by_customer
 from analytics.engine.run import run
 from analytics.engine.units import Unit
-from analytics.paths.measure import PathMeasure
+from analytics.paths.designed.alignment import KINDS, Aligned, alignments
+from analytics.paths.designed.design import Design, DesignStep
 from analytics.paths.sequences import UnitSequences, sorted_answer, with_total
-from analytics.paths.variants import path_keys, ranks_of
-from analytics.paths.view import By, Indices, Selection, codes_of
+from analytics.paths.view import By, Selection
 from analytics.statistics.intervals import normal_quantile
 from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 
-KINDS: Final = ("skip", "insert", "repeat")
-SKIP, INSERT, REPEAT = range(3)
 DEVIATING: Final = tuple(f"{kind}s" for kind in KINDS)
 FITNESS_UNIT: Final = 1 << 40
 """Fitness is summed by customer in integers of this fraction of 1, so that the order of units does not matter."""
@@ -50,59 +47,6 @@ FITNESS: Final = (("high", "units"), ("low", "units"), ("low", "high"))
 SHARES: Final = (*RATES.values(), *FITNESS)
 """The answer's shares, and the pairs whose products by customer give the interval of the mean fitness."""
 COUNTED: Final = tuple(dict.fromkeys(name for share in SHARES for name in share))
-
-
-@dataclass(frozen=True, eq=False, init=False)
-class Design:
-    """A designed path: its steps (each one value, or any of several), and the detours that are allowed anywhere.
-
-    >>> Design(["home", ["cart", "basket"], "pay"], detours="help").names
-    ('home', 'cart or basket', 'pay')
-    """
-
-    steps: tuple[tuple[str, ...], ...]
-    detours: tuple[str, ...]
-
-    def __init__(self, steps: Sequence[Words], detours: Words = ()) -> None:
-        several("A design", [str(step) for step in steps])
-        allowed = (detours,) if isinstance(detours, str) else tuple(detours)
-        fill(self, steps=tuple(several("A step", step) for step in steps), detours=allowed)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the steps."""
-        return tuple(" or ".join(step) for step in self.steps)
-
-
-@dataclass(frozen=True)
-class Alignments:
-    """The alignments of the paths of one part: `path` is the number of every unit's path.
-
-    `cost` and `worst` have one value per distinct path. `deviations` has `path`, `kind` (a position in `KINDS`), `step`
-    (the skipped step, or the last step done before the touch, 0 if none), `value` (of the touch: its position among the
-    values sorted by name; of a skipped step 0).
-    """
-
-    path: Indices
-    cost: Indices
-    worst: Indices
-    deviations: pl.DataFrame
-
-
-@dataclass(frozen=True, eq=False)
-class Aligned(PathMeasure):
-    """A measure of the alignments of paths with a design."""
-
-    designed: Design = field(kw_only=True)
-
-    @classmethod
-    def of(cls, paths: Paths, *, designed: Design | Sequence[Words] = (), **options: Any) -> Self:
-        """The measure of the arguments of its public function. Warns of values of the design that no touch has."""
-        design = designed if isinstance(designed, Design) else Design(designed)
-        measure = super().of(paths, designed=design, **options)
-        values = [word for step in (*design.steps, design.detours) for word in step]
-        warn_of_unknown(unknown_words(paths, measure.view.on, values))
-        return measure
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +156,7 @@ class Conformance(Aligned):
 @measured_by(Conformance)
 def conformance(
     paths: Paths,
-    designed: Design | Sequence[Words],
+    designed: Design | Sequence[Words | DesignStep],
     *,
     unit: Unit = "journey",
     by: By = (),
@@ -225,6 +169,8 @@ def conformance(
     window: str | timedelta | None = None,
 ) -> pl.DataFrame:
     """How many units follow a designed path exactly, how closely the others follow it, and the goal rate of both.
+
+    The path is a list of steps or a graph (`Design`, `DesignStep`): a unit follows the route that fits it best.
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (the row over all groups comes
     first, with null in `by`); `units`, `exact` Int64; `exact_share_of_units` Float64 with its Wilson interval;
@@ -256,49 +202,6 @@ def conformance(
             among=among,
             window=window,
         ),
-    )
-
-
-def alignments(sequences: UnitSequences, words: pl.Series, design: Design) -> Alignments:
-    """Aligns every distinct path of a part with a design at the lowest cost."""
-    from analytics.engine.kernels.alignment import align
-
-    distinct, path_of_unit = numbered(path_keys(sequences, words).to_frame())
-    words = words.cast(pl.String).sort()
-    nodes, bounds = ranks_of(distinct["key"], words)
-    fits = np.zeros((len(design.steps), len(words)), np.bool_)
-    for row, step in enumerate(design.steps):
-        fits[row, codes_of(words, step)] = True
-    allowed = np.zeros(len(words), np.bool_)
-    allowed[codes_of(words, design.detours)] = True
-    done = np.zeros(len(nodes), np.int64)
-    align(nodes, bounds, fits, allowed, done)
-    path = np.repeat(np.arange(len(distinct)), np.diff(bounds))
-    size = np.bincount(path[done >= 0], minlength=len(distinct))
-    matched = np.bincount(path[done > 0], minlength=len(distinct))
-    worst = size + len(design.steps)
-    every = _deviations(path, done, nodes, fits)
-    return Alignments(path_of_unit, worst - 2 * matched, worst, every)
-
-
-def _deviations(path: Indices, done: Indices, nodes: Indices, fits: NDArray[np.bool_]) -> pl.DataFrame:
-    """Every deviation of every distinct path, with the columns of `Alignments.deviations`."""
-    steps, paths = len(fits), int(path[-1]) + 1 if len(path) else 0
-    before = np.maximum.accumulate(path * (steps + 1) + np.maximum(done, 0)) - path * (steps + 1) if len(path) else path
-    extra = np.flatnonzero(done == 0)
-    after = before[extra]
-    repeated = (after > 0) & fits[after - 1, nodes[extra]]
-    was_done = np.zeros((paths, steps + 1), np.bool_)
-    was_done[path, np.maximum(done, 0)] = True
-    skipped, step = np.nonzero(~was_done[:, 1:])
-    kind = np.append(np.where(repeated, REPEAT, INSERT), np.full(len(skipped), SKIP))
-    return pl.DataFrame(
-        {
-            "path": np.append(path[extra], skipped),
-            "kind": pl.Series(kind, dtype=pl.UInt8),
-            "step": pl.Series(np.append(after, step + 1), dtype=pl.UInt32),
-            "value": np.append(nodes[extra], np.zeros_like(skipped)),
-        }
     )
 
 

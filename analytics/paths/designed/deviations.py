@@ -1,6 +1,6 @@
 """Where do real paths deviate from a designed path, how often, and what does it do to the goal?
 
-Deviations are those of the cheapest alignment of a path with the design (`analytics.paths.conformance`).
+Deviations are those of the cheapest alignment of a path with the design (`analytics.paths.designed.conformance`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from analytics.engine.conditions import Words
 from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import run
 from analytics.engine.units import Unit
-from analytics.paths.conformance import KINDS, SKIP, Aligned, Design, alignments
+from analytics.paths.designed.alignment import KINDS, SKIP, Aligned, alignments
+from analytics.paths.designed.design import Design, DesignStep
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.view import By, Indices, Selection
 from analytics.statistics.corrections import benjamini_hochberg
@@ -166,7 +167,7 @@ class Deviations(Aligned):
 @measured_by(Deviations)
 def deviations(
     paths: Paths,
-    designed: Design | Sequence[Words],
+    designed: Design | Sequence[Words | DesignStep],
     *,
     unit: Unit = "journey",
     by: By = (),
