@@ -94,6 +94,7 @@ from analytics.segments.activity.stickiness import stickiness
 from analytics.segments.cohorts import returns
 from analytics.segments.compare import compare, compare_periods
 from analytics.segments.drivers import drivers
+from analytics.segments.moments_of_truth import moments_of_truth
 from analytics.segments.named.conditions import Did, DidNot, Total
 from analytics.segments.named.logic import AllOf, AnyOf, NoneOf
 from analytics.segments.named.matched import Matched
@@ -396,6 +397,7 @@ __all__ = [
     "members",
     "membership",
     "moments",
+    "moments_of_truth",
     "moved",
     "newcombe",
     "next_touch",

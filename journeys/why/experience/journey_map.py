@@ -1,5 +1,6 @@
-"""`journeys map`: the journey map in rows: what customers want, do, feel, believe and meet at each stage, how many
-leave, and how long it takes; beside all journeys those of a persona, a segment or a channel.
+"""`journeys map`: the journey map in rows: what customers want, do, feel, believe and meet at each stage, what decides
+whether they reach the goal, how many leave, and how long it takes; beside all journeys those of a persona, a segment or
+a channel.
 """
 
 from __future__ import annotations
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 OF_CHANNEL: Final = "channel:"
 KINDS: Final = (OF_PERSONA, PREFIX, OF_CHANNEL)
-LANES: Final = ("want", "do", "feel", "believe", "meet", "leave", "time")
+LANES: Final = ("want", "do", "feel", "believe", "meet", "decide", "leave", "time")
 NOTE: Final = (
     "Do: of the customers with a touch of mature journeys at the stage. Feel: of CSAT answers, 4 or 5. Believe: of the "
-    "customers who answered, the wished answer. Meet and leave: of mature journeys. Time: the median wait. Intervals: "
-    "95 %."
+    "customers who answered, the wished answer. Meet and leave: of mature journeys. Decide: the difference of the goal "
+    "rate, in points, between journeys with a bad experience of the touchpoint (a slow page, or trouble next) and "
+    "those alike with a good one; no proof of a cause. Time: the median wait. Intervals: 95 %."
 )
 Row = dict[str, Any]
 Key = tuple[str, str, str]
@@ -97,6 +99,7 @@ def _framed(settings: Settings, paths: Paths, column: str | None, value: str | N
         **dict.fromkeys(("share", "share_low", "share_high"), pl.Float64),
         **dict.fromkeys(("part", "whole"), pl.Int64),
         "wait": pl.Duration("us"),
+        **dict.fromkeys(("difference", "difference_low", "difference_high"), pl.Float64),
     }
     stages = list(paths.definition.stages) if paths.definition is not None else []
     everybody, group = _numbers(settings, paths, None, None), {}
@@ -125,7 +128,7 @@ def _numbers(settings: Settings, paths: Paths, column: str | None, value: str | 
     own = pl.col("is_total") if column is None else ~pl.col("is_total") & (pl.col(column).cast(pl.String) == value)
     by = [] if column is None else [column]
     found: dict[Key, Row] = {}
-    for lane in (_wanted, _done, _felt, _believed, _met, _left):
+    for lane in (_wanted, _done, _felt, _believed, _met, _decided, _left):
         found.update(lane(settings, paths, by, own))
     return found
 
@@ -211,6 +214,23 @@ def _met(settings: Settings, paths: Paths, by: list[str], own: pl.Expr) -> dict[
     }
 
 
+def _decided(settings: Settings, paths: Paths, by: list[str], own: pl.Expr) -> dict[Key, Row]:
+    import analytics
+
+    report = settings.report
+    found = analytics.moments_of_truth(
+        paths, goal=settings.main_goal, by=by, window=report.window, timezone=report.timezone
+    ).filter(own, "is_moment")
+    return {
+        (row["stage"], "decide", row["touchpoint"]): {
+            **{name: row[name] for name in ("share", "difference", "difference_low", "difference_high")},
+            "part": row["with_it"],
+            "whole": row["journeys"],
+        }
+        for row in found.sort("weight", descending=True).to_dicts()
+    }
+
+
 def _left(settings: Settings, paths: Paths, by: list[str], own: pl.Expr) -> dict[Key, Row]:
     import analytics
 
@@ -262,6 +282,10 @@ def _told(row: Row, of: str) -> str:
     """A number of a row as text."""
     if row[f"{of}wait"] is not None:
         return terminal.text(row[f"{of}wait"])
+    if row[f"{of}difference"] is not None:
+        ends = (row[f"{of}difference{end}"] for end in ("", "_low", "_high"))
+        middle, low, high = (f"{100 * end:+.1f}" for end in ends)
+        return f"{middle} ({low} to {high})"
     if row[f"{of}share_low"] is None:
         return "" if row["lane"] == "want" else terminal.text(row[f"{of}share"], "share")
     return terminal.share_text(row, f"{of}share")

@@ -143,6 +143,10 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
         lambda paths: analytics.pains(paths, ["error", "store"], stages=STAGES, goal="buy", load_seconds="seconds"),
         lambda paths: analytics.pains(paths, stages=STAGES, goal="buy", by="device", alike=["channel"], window="3d"),
     ],
+    "moments_of_truth": [
+        lambda paths: analytics.moments_of_truth(paths, "error", stages=STAGES, goal="buy", load_seconds="seconds"),
+        lambda paths: analytics.moments_of_truth(paths, stages=STAGES, goal="buy", by="device", window="3d"),
+    ],
     "stage_groups": [lambda paths: analytics.stage_groups(paths, "device", STAGES, "buy")],
     "personas": [lambda paths: analytics.personas(paths, PERSONAS, Goal(name="b", steps=["buy"], value="price"))],
     "persona_traits": [lambda paths: analytics.persona_traits(paths, found_personas())],

@@ -85,6 +85,7 @@ BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "goal_rate": lambda paths: analytics.goal_rate(paths, "buy", by="customer"),
     "stage_funnel": lambda paths: analytics.stage_funnel(paths, by="customer", **JOURNEYS),
     "pains": lambda paths: analytics.pains(paths, "cart", by="customer", **JOURNEYS),
+    "moments_of_truth": lambda paths: analytics.moments_of_truth(paths, "cart", by="customer", **JOURNEYS),
     "stage_groups": lambda paths: analytics.stage_groups(paths, "customer", **JOURNEYS),
     "attribution": lambda paths: analytics.attribution(paths, "buy", by="customer"),
     "touch_effects": lambda paths: analytics.touch_effects(

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import journeys.commands  # noqa: F401 - registers the commands
-from analytics import pains, stage_funnel, usage, voice
+from analytics import moments_of_truth, pains, stage_funnel, usage, voice
 from expectations.errors import DefinitionError, StorageError
 from journeys.app import app
 from tests.journeys.why.two_stages import TOML, configured, saved
@@ -65,6 +65,25 @@ def test_each_lane_has_the_numbers_of_its_measure(config: Path) -> None:
     left = told["Interest", "leave", "do not go on"]
     assert (left["part"], left["whole"]) == (funnel[0]["reached"] - funnel[1]["reached"], funnel[0]["reached"])
     assert told["Interest", "time", "to the next stage"]["wait_seconds"] == 3600
+
+
+def test_a_moment_of_truth_stands_at_its_stage_with_the_difference_it_makes(config: Path) -> None:
+    people = {}
+    for n in range(160):
+        place = f"[channel={'app' if n % 2 else 'web'}]"
+        bad, won = n < 80, n % 8 < 2 if n < 80 else n % 8 < 6
+        people[f"c{n}"] = f"look@0h{place} cart@1h{place}" + " error@2h" * bad + " buy@3h" * won
+    paths = saved(config, people)
+    (row,) = moments_of_truth(paths).filter("is_total", "is_moment").to_dicts()
+    told = rows(config)["Desire", "decide", "cart"]
+    names = ("share", "difference", "difference_low", "difference_high")
+    assert [told[name] for name in names] == [row[name] for name in names]
+    assert (told["part"], told["whole"]) == (row["with_it"], row["journeys"]) == (160, 160)
+    assert row["difference"] == pytest.approx(-0.5)
+    beside = rows(config, "--beside", "channel:app")["Desire", "decide", "cart"]
+    (own,) = moments_of_truth(paths, by="channel").filter(channel="app", is_moment=True).to_dicts()
+    assert (beside["difference"], beside["group_difference"]) == (row["difference"], own["difference"])
+    assert "-50.0 (" in asked(config).stdout
 
 
 def test_a_group_stands_beside_all(config: Path) -> None:
