@@ -14,7 +14,7 @@ from expectations.errors import DefinitionError
 
 Floats = NDArray[np.float64]
 ROUNDING = 1e-9
-"""By how much a count that was multiplied may be below 0, and by how much of its whole above that."""
+"""By how much a count that was multiplied may be below 0, and by how much of its whole above that; so with shares."""
 
 
 class Interval(NamedTuple):
@@ -43,9 +43,9 @@ def checked_counts(k: ArrayLike, n: ArrayLike, *, rows: bool = False) -> tuple[F
 def checked_shares(what: str, values: ArrayLike) -> Floats:
     """Shares as an array; NaN is let through. Raises `DefinitionError` for one outside 0 to 1."""
     shares = np.asarray(values, float)
-    if ((shares < 0) | (shares > 1)).any():
+    if ((shares < -ROUNDING) | (shares > 1 + ROUNDING)).any():
         raise DefinitionError(f"{what} is a chance.", expected="numbers from 0 to 1", found=str(shares.tolist()))
-    return shares
+    return np.clip(shares, 0, 1)
 
 
 def wilson(k: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, corrected: bool = False) -> Interval:
