@@ -279,7 +279,7 @@ def comparisons(table: pl.DataFrame, merged: pl.DataFrame, keys: list[str]) -> l
     return [pl.Series(name, [row[name] for row in rows], pl.Float64).fill_nan(None) for name in names]
 
 
-def corrected(table: pl.DataFrame) -> pl.DataFrame:
+def with_corrected(table: pl.DataFrame) -> pl.DataFrame:
     """With `p_value` null where there are not enough, and `p_corrected`, of the total and of groups apart."""
     known = pl.col("enough") & pl.col("difference").is_not_null()
     table = table.with_columns(pl.when(known).then(pl.col("p_value")).alias("p_value"))

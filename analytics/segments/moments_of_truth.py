@@ -35,7 +35,7 @@ from analytics.segments.comparable import (
     MetJourneys,
     SeenTouches,
     comparisons,
-    corrected,
+    with_corrected,
 )
 from analytics.statistics.shares import MIN_DENOMINATOR, customers_of, share_columns
 from analytics.store.columns import TOUCHPOINT
@@ -134,7 +134,7 @@ class MomentsOfTruth(ComparedJourneys):
             (pl.col("with_it") / pl.col("journeys")).alias("share"),
             (pl.min_horizontal("customers_bad", "customers_good") >= MIN_DENOMINATOR).alias("enough"),
         )
-        answered = corrected(answered).with_columns(
+        answered = with_corrected(answered).with_columns(
             (pl.col("difference").abs() * pl.col("share")).alias("weight"),
             ((pl.col("share") >= MIN_SHARE) & (pl.col("p_corrected") < CLEAR)).fill_null(False).alias("is_moment"),
         )

@@ -39,7 +39,7 @@ from analytics.segments.comparable import (
     MetJourneys,
     SeenTouches,
     comparisons,
-    corrected,
+    with_corrected,
 )
 from analytics.statistics.shares import MIN_DENOMINATOR, customers_of, share_columns
 from analytics.store.paths import Paths
@@ -143,7 +143,7 @@ class Pains(ComparedJourneys):
                 .alias("enough")
             )
         )
-        return sorted_answer(_at_stake(corrected(answered)), self.view, RANK, WHAT).select(
+        return sorted_answer(_at_stake(with_corrected(answered)), self.view, RANK, WHAT).select(
             *self.view.groups, *self.SCHEMA
         )
 

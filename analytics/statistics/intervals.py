@@ -45,7 +45,8 @@ def checked_shares(what: str, values: ArrayLike) -> Floats:
     shares = np.asarray(values, float)
     if ((shares < -ROUNDING) | (shares > 1 + ROUNDING)).any():
         raise DefinitionError(f"{what} is a chance.", expected="numbers from 0 to 1", found=str(shares.tolist()))
-    return np.clip(shares, 0, 1)
+    clipped: Floats = np.clip(shares, 0, 1)
+    return clipped
 
 
 def wilson(k: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, corrected: bool = False) -> Interval:
