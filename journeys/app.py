@@ -70,7 +70,7 @@ EXTRAS: Final = {
 ORDER: Final = (
     *("init", "doctor", "demo", "run", "ingest", "load", "stitch", "check", "report", "brief", "serve", "explore"),
     *("funnel", "goals", "retention", "attribution", "change", "drivers", "experiment", "segments", "personas"),
-    *("watch", "why", "diff", "verify", "sql", "agents", "products", "maturity"),
+    *("watch", "why", "diff", "verify", "sql", "agents", "propose", "products", "maturity"),
     *("standing", "predict", "next", "pains", "contacts", "moments", "voice"),
     *("paths", "touchpoints", "schema", "identity"),
     *("status", "quarantine", "reconcile", "maintain", "restore", "export", "forget"),

@@ -13,7 +13,7 @@ from journeys.commands import (  # noqa: F401 - they register commands
     schema,
     serve,
 )
-from journeys.reported import diff, sql, verify  # noqa: F401
+from journeys.reported import diff, propose, sql, verify  # noqa: F401
 from journeys.reported.agents import agents  # noqa: F401
 from journeys.reported.maturity import maturity  # noqa: F401
 from journeys.why import (  # noqa: F401
