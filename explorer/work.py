@@ -48,7 +48,7 @@ class Watcher:
         if time.monotonic() - self.since > self.limit:
             raise TookTooLongError(
                 f"The question took longer than {self.limit:.0f} seconds.",
-                do="ask for fewer weeks, or without the breakdown; `journeys funnel` has no limit",
+                do="ask for fewer weeks, or without the breakdown; the commands of journeys have no limit",
             )
 
     def results(

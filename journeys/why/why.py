@@ -68,7 +68,8 @@ def why_moved(
     """
     spans = compared_spans(week, before, after, against)
     settings = settings_of(config)
-    rows = why_rows(settings, names, spans, {"by": by or [], "window": window, "segment": segment or []}, on)
+    asked = {"by": by or [], "window": window, "segment": segment or []}
+    rows = why_rows(settings, paths_on(settings, on).require_touches(), names, spans, asked)
     if as_json:
         terminal.write(sys.stdout, json.dumps(rows, default=_text, ensure_ascii=False, indent=2) + "\n")
         return
@@ -85,7 +86,7 @@ def why_moved(
 
 
 def why_rows(
-    settings: Settings, names: list[str], spans: tuple[Days, Days], asked: dict[str, Any], on: str | None = None
+    settings: Settings, paths: Paths, names: list[str], spans: tuple[Days, Days], asked: dict[str, Any]
 ) -> list[dict[str, Any]]:
     """The sentences of the answer with their numbers."""
     import polars as pl
@@ -95,7 +96,7 @@ def why_rows(
     from reports.questions.problems.incidents import watched
     from reports.words.why import why_sentences
 
-    report, paths = settings.report, paths_on(settings, on).require_touches()
+    report = settings.report
     goal, only = _asked(settings, paths, names)
     end = paths.end_of_data
     assert end is not None

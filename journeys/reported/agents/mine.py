@@ -19,6 +19,7 @@ from journeys.explore import source_of
 from journeys.reported.agents.arguments import AskArguments, StandingArguments, VocabularyArguments, WhyArguments
 from journeys.reported.agents.budget import LONGEST_TEXT, MOST_ROWS, fitted, harmless_value
 from journeys.reported.agents.card_rows import INTERVAL
+from journeys.reported.agents.limits import watcher_of_call
 from journeys.reported.agents.published import Answer, Published
 from journeys.segmented import PREFIX
 
@@ -105,7 +106,12 @@ class Mine(Published):
         name = asked.of or self.settings.main_goal.name
         given = {key: value for key in ("week", "before", "after") if (value := getattr(asked, key))}
         spans = compared_spans(given.get("week"), given.get("before"), given.get("after"), 4)
-        rows = why_rows(self.settings, [name], spans, {"by": [], "window": None, "segment": []})
+
+        def made(_: Opened, paths: Paths) -> list[dict[str, Any]]:
+            asked_of: dict[str, Any] = {"by": [], "window": None, "segment": []}
+            return why_rows(self.settings, paths.require_touches(), [name], spans, asked_of)
+
+        rows = self._work.answer(("why", name, spans), watcher_of_call(), made)
         table = [
             [
                 _sentence(row["sentence"]),
@@ -125,7 +131,11 @@ class Mine(Published):
 
         self._check_columns(asked.by)
         opened, least = self._work.opened(), self._source.report.least
-        found = standing_of(self.settings, opened.paths.require_touches(), asked.by, [])
+
+        def made(_: Opened, paths: Paths) -> pl.DataFrame:
+            return standing_of(self.settings, paths.require_touches(), asked.by, [])
+
+        found = self._work.answer(("standing", *asked.by), watcher_of_call(), made)
         by = found.columns[: len(asked.by)]
         sizes = found.group_by("is_total", *by).agg(pl.col("customers").sum())
         few = sizes.filter(~pl.col("is_total"), pl.col("customers") < least)
@@ -178,14 +188,13 @@ class Mine(Published):
 
     def _answered(self, question: Question) -> tuple[dict[str, Any], Opened]:
         from explorer.kinds import kind_of
-        from explorer.work import Watcher
 
         kind = kind_of(question.kind)
 
         def made(opened: Opened, paths: Paths) -> dict[str, Any]:
             return kind.answer(self._source, opened.vocabulary, paths, question)
 
-        return self._work.answer(question.model_dump_json(), Watcher(), made), self._work.opened()
+        return self._work.answer(question.model_dump_json(), watcher_of_call(), made), self._work.opened()
 
     def _check_columns(self, columns: list[str]) -> None:
         """Raises `DefinitionError` for a column that questions do not show, as those of keys."""

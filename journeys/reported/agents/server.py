@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
+import threading
 import time
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +15,7 @@ import anyio
 
 from journeys.reported.agents.arguments import ARGUMENTS, schema_of
 from journeys.reported.agents.budget import tokens_of
+from journeys.reported.agents.limits import CANCELLED
 from journeys.reported.agents.skill import skill_text
 
 if TYPE_CHECKING:
@@ -49,7 +52,7 @@ def server_of_tools(tools: Tools) -> Server[Any]:
 
     async def called(_: ServerRequestContext[Any], params: types.CallToolRequestParams) -> types.CallToolResult:
         since = time.perf_counter()
-        text, failed = await anyio.to_thread.run_sync(tools.call, params.name, params.arguments)
+        text, failed = await answer_of(tools.call, params.name, params.arguments)
         _note(params, text, failed, time.perf_counter() - since)
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=failed)
 
@@ -66,7 +69,7 @@ def server_of_tools(tools: Tools) -> Server[Any]:
         if uri == SKILL:
             text, kind = skill_text(), "text/markdown"
         elif uri == REPORT and "vocabulary" in tools.names:
-            text, _failed = await anyio.to_thread.run_sync(tools.call, "vocabulary", {})
+            text, _failed = await answer_of(tools.call, "vocabulary", {})
             kind = "application/json"
         else:
             raise MCPError(types.INVALID_PARAMS, f"There is no such resource; there are {SKILL} and {REPORT}.")
@@ -92,6 +95,18 @@ def server_of_tools(tools: Tools) -> Server[Any]:
         on_list_prompts=prompts,
         on_get_prompt=prompt,
     )
+
+
+async def answer_of(
+    call: Callable[[str, Mapping[str, Any] | None], tuple[str, bool]], name: str, arguments: Mapping[str, Any] | None
+) -> tuple[str, bool]:
+    """The answer of a call, in a thread. When it is cancelled, its question stops before it reads the next part."""
+    cancelled = threading.Event()
+    CANCELLED.set(cancelled)
+    try:
+        return await anyio.to_thread.run_sync(call, name, arguments, abandon_on_cancel=True)
+    finally:
+        cancelled.set()
 
 
 def run_on_stdio(tools: Tools) -> None:
