@@ -77,10 +77,10 @@ def without_configuration(addresses: Sequence[str], config: Path, *, is_wanted: 
         )
     if not is_wanted:
         typer.confirm(f"There is no {config}. Propose one from the files?", default=True, abort=True)
-    propose(addresses, config, named("", "", ""), force=False, tool=tool)
+    propose_configuration(addresses, config, named("", "", ""), force=False, tool=tool)
 
 
-def propose(
+def propose_configuration(
     addresses: Sequence[str],
     file: Path,
     columns: Named,

@@ -51,7 +51,7 @@ def init(
     file = written[0] if written else DEFAULT
     if data:
         columns = start.named(customer, at, touchpoint)
-        commands = start.propose(data, file, columns, force=force, tool=from_tool, sql=sql, cursor=cursor)
+        commands = start.propose_configuration(data, file, columns, force=force, tool=from_tool, sql=sql, cursor=cursor)
         terminal.out.print(f"Next: {' && '.join([*commands, 'journeys run'])}", markup=False, soft_wrap=True)
         return
     start.write_template(template, file, force=force)

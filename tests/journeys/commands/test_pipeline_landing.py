@@ -188,7 +188,7 @@ def landed(folder: Path) -> pl.DataFrame:
 
 
 def test_a_proposal_from_a_file_loads_it(visits: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    start.propose(["visits.csv"], Path("journeys.toml"), start.named("who", "", "what"), force=False)
+    start.propose_configuration(["visits.csv"], Path("journeys.toml"), start.named("who", "", "what"), force=False)
     told = capsys.readouterr().out
     assert "who" in told and "Stages: Interest > Desire > Action; goal: Purchase" in told and "# REVIEW" in told
     settings = Settings(Path("journeys.toml"))
@@ -199,14 +199,14 @@ def test_a_proposal_from_a_file_loads_it(visits: Path, capsys: pytest.CaptureFix
     assert events.height == 40 and events["customer_id"].n_unique() == 7
     assert events.filter(pl.col("revenue").is_not_null())["event_name"].unique().to_list() == ["purchase"]
     with pytest.raises(ConfigurationError, match="exists already"):
-        start.propose(["visits.csv"], Path("journeys.toml"), start.named("", "", ""), force=False)
+        start.propose_configuration(["visits.csv"], Path("journeys.toml"), start.named("", "", ""), force=False)
 
 
 def test_a_table_that_says_too_little_is_named_as_it_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     pl.DataFrame({"u": ["a", "b"], "ts": [1_780_000_000] * 2, "what": ["x", "y"]}).write_delta("log")
     with pytest.raises(InputError) as error:
-        start.propose(["log"], Path("journeys.toml"), start.named("", "", "what"), force=False)
+        start.propose_configuration(["log"], Path("journeys.toml"), start.named("", "", "what"), force=False)
     assert error.value.where == "log" and "--from log --customer COLUMN" in error.value.do
 
 
@@ -217,7 +217,7 @@ def test_what_nothing_says_is_an_error_that_names_the_columns_and_the_option(
     pl.read_csv("visits.csv", separator=";").drop(drop).write_csv("visits.csv")
     columns = start.named("who" if question == "at" else "", "", "")
     with pytest.raises(InputError) as error:
-        start.propose(["visits.csv"], Path("journeys.toml"), columns, force=False)
+        start.propose_configuration(["visits.csv"], Path("journeys.toml"), columns, force=False)
     assert f"--{question} COLUMN" in error.value.do and "columns" in error.value.found
     assert not Path("journeys.toml").exists()
 
@@ -229,7 +229,7 @@ def test_without_a_configuration_the_command_that_writes_one_is_named(visits: Pa
 
 def test_mostly_refused_rows_are_an_error_with_the_mend_after_which_the_same_file_lands(visits: Path) -> None:
     config = Path("journeys.toml")
-    start.propose(["visits.csv"], config, start.named("who", "", "what"), force=False)
+    start.propose_configuration(["visits.csv"], config, start.named("who", "", "what"), force=False)
     right = config.read_text()
     config.write_text(right.replace('time = "seconds"', 'time = "milliseconds"').replace('"36500d"', '"400d"'))
     with pytest.raises(InputError) as error:
@@ -273,7 +273,9 @@ def exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_export_of_a_tool_lands_by_its_mapping_and_rules(exported: Path) -> None:
     with pytest.raises(InputError, match="There is no mapping for this tool"):
-        start.propose(["events.jsonl"], Path("journeys.toml"), start.named("", "", ""), force=False, tool="posthgo")
+        start.propose_configuration(
+            ["events.jsonl"], Path("journeys.toml"), start.named("", "", ""), force=False, tool="posthgo"
+        )
     start.without_configuration(["events.jsonl"], Path("journeys.toml"), is_wanted=True, tool="posthog")
     settings = Settings(Path("journeys.toml"))
     start.land_files(settings, ["events.jsonl"], None, tool="posthog")
