@@ -181,7 +181,7 @@ class ComparedJourneys(StageMeasure):
 
     @property
     @abstractmethod
-    def kinds(self) -> Sequence[object]:
+    def kinds(self) -> Sequence[object] | pl.Series:
         """What journeys may meet, by its position."""
 
     @abstractmethod

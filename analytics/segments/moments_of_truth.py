@@ -8,9 +8,9 @@ where the next touch of the journey is one of trouble; else it is good. A compar
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, ClassVar, Final, Self
+from typing import ClassVar, Final
 
 import numpy as np
 import polars as pl
@@ -38,7 +38,6 @@ from analytics.segments.comparable import (
     with_corrected,
 )
 from analytics.statistics.shares import MIN_DENOMINATOR, customers_of, share_columns
-from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 
 MIN_SHARE: Final = 0.05
@@ -65,17 +64,10 @@ class MomentsOfTruth(ComparedJourneys):
         **dict.fromkeys(("enough", "is_moment"), pl.Boolean),
     )
 
-    touchpoints: tuple[str, ...] = field(kw_only=True)
-
-    @classmethod
-    def of(cls, paths: Paths, troubles: Words | None = None, **options: Any) -> Self:
-        """The question for these arguments of `moments_of_truth`."""
-        return super().of(paths, troubles, touchpoints=tuple(paths.values_of(TOUCHPOINT)), **options)
-
     @property
-    def kinds(self) -> tuple[str, ...]:
+    def kinds(self) -> pl.Series:
         """Every touchpoint, in the order of its codes."""
-        return self.touchpoints
+        return self.view.names
 
     def met(self, sequences: UnitSequences) -> MetJourneys:
         """All journeys, and those with a bad and a good experience of each touchpoint at each stage."""
@@ -116,7 +108,7 @@ class MomentsOfTruth(ComparedJourneys):
         )
         met = merged.filter(pl.col(WHAT) != ALL, pl.col(FAR) == ALL)
         table = met.join(whole, on=self.view.keys, nulls_equal=True, maintain_order="left")
-        names = pl.Series(self.touchpoints, dtype=pl.String)
+        names = self.kinds.cast(pl.String)
         answered = table.with_columns(
             *share_columns(table, "goal_rate_bad", *WITH),
             *share_columns(table, "goal_rate_good", *WITHOUT),
