@@ -29,6 +29,7 @@ def journey_page(answers: Answers, settings: ReportSettings) -> Page | None:
         contacts_card(answers),
         moments_card(answers),
         said_card(answers, settings),
+        said_at_card(answers, settings),
         beliefs_card(answers, settings),
         definitions(answers),
     )
@@ -208,6 +209,32 @@ def said_card(answers: Answers, settings: ReportSettings) -> Part | None:
         for row in shares.iter_rows(named=True)
     ]
     return part.drawn_as_rows(rows, Heads("Theme", "Share of texts", ("Texts", "Low scores")), "Themes.")
+
+
+def said_at_card(answers: Answers, settings: ReportSettings) -> Part | None:
+    """The themes of what customers wrote, stage by stage; null without a codebook, stages or texts."""
+    frame = answers.people.said_at
+    if frame is None:
+        return None
+    rows = [
+        Measured.of(
+            row,
+            "share",
+            name=people.said_at_name(row),
+            figures=(count(row["part"]), count(row["whole"])),
+            note=people.note_of(row),
+        )
+        for row in frame.iter_rows(named=True)
+    ]
+    part = Part(
+        id="themes-by-stage",
+        title="Where they said it",
+        subtitle="Themes by the stage of the touch before the text.",
+        method=people.said_at_method(settings),
+        frame=frame,
+        table=people.said_at_table(frame),
+    )
+    return part.drawn_as_rows(rows, Heads("Theme", "Share of texts", ("With it", "Texts")), "Themes by stage.")
 
 
 def beliefs_card(answers: Answers, settings: ReportSettings) -> Part | None:

@@ -156,7 +156,7 @@ class People:
     """Who the customers are and where they stand; a field is null where the data has none, or none may be published.
 
     `personas` come from `reports.questions.people.personas`, `contacts` and `moments` from
-    `reports.questions.people.help`, `said` from `reports.questions.people.themes`, `believed` from
+    `reports.questions.people.help`, `said` and `said_at` from `reports.questions.people.themes`, `believed` from
     `reports.questions.people.beliefs`, `outlook` from `reports.questions.people.outlook`, the rest from
     `reports.questions.people.people`; `asked` is what they mean.
     """
@@ -167,6 +167,7 @@ class People:
     contacts: pl.DataFrame | None = None
     moments: pl.DataFrame | None = None
     said: pl.DataFrame | None = None
+    said_at: pl.DataFrame | None = None
     believed: pl.DataFrame | None = None
     outlook: Outlook | None = None
     asked: PeopleSettings | None = None

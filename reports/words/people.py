@@ -397,6 +397,39 @@ def said_method(settings: ReportSettings) -> str:
     )
 
 
+def said_at_name(row: Mapping[str, Any]) -> str:
+    """A theme, and the stage at which customers wrote of it.
+
+    >>> [said_at_name({"theme": "Price", "stage": stage}) for stage in ("Desire", "")]
+    ['“Price” at “Desire”', '“Price” without a stage']
+    """
+    return f"{quoted(row['theme'])} " + (f"at {quoted(row['stage'])}" if row["stage"] else "without a stage")
+
+
+def said_at_method(settings: ReportSettings) -> str:
+    """How themes are counted stage by stage."""
+    return (
+        "Of all texts at the stage: those with the theme; a text may have several. The stage is that of the last touch "
+        "in the 7 days before the text. 95 % (Wilson, judged by customers). Shares that would reveal fewer than "
+        f"{settings.k} customers are withheld."
+    )
+
+
+def said_at_table(frame: pl.DataFrame) -> Table:
+    """The shares of themes, stage by stage."""
+    rows = [
+        (
+            said_at_name(r),
+            note_of(r) if r["part"] is None else count(r["part"]),
+            note_of(r) if r["whole"] is None else count(r["whole"]),
+            percent(r["share"]) if r["share"] is not None else note_of(r),
+            interval(r["share_low"], r["share_high"]),
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(("Theme", "With it", "Texts", "Share", "95 % interval"), tuple(rows))
+
+
 def told_quotes(row: Mapping[str, Any]) -> str:
     """The quotes of a theme, each in quotation marks.
 

@@ -49,6 +49,7 @@ def audited(built: site.Site, truth: Truth) -> Outcome:
     measures["maturity"] = lambda: targets.maturity(whole)
     measures["act-first"] = lambda: problems.problems(truth, frames["act-first"], told)
     measures["themes"] = lambda: voice.themes(truth, frames["themes"])
+    measures["themes-by-stage"] = lambda: voice.themes_by_stage(truth, frames["themes"])
     measures["beliefs"] = lambda: voice.beliefs(truth)
     measures["outlook"] = lambda: customers.outlook(whole, frames["outlook"], people.tested_on(built))
     for card in ("targets", "target-cohorts"):

@@ -19,6 +19,7 @@ SHARES = {
     "contacts": "share",
     "moments": "share",
     "themes": "share",
+    "themes-by-stage": "share",
     "beliefs": "share",
     "outlook": "seen",
 }
@@ -45,6 +46,8 @@ def _name(row: Row) -> str:
     if "kind" in row:
         what = "A slow page" if row["kind"] == "slow" else f"“{shown(row['touchpoint'])}”"
         return f"{what} at “{shown(row['stage'])}”"
+    if "theme" in row:
+        return f"“{shown(row['theme'])}” " + (f"at “{shown(row['stage'])}”" if row["stage"] else "without a stage")
     if "question" in row:
         return f"“{shown(row['says'])}” at “{shown(row['stage'])}”"
     if "band" in row:
@@ -326,6 +329,21 @@ def _(c: Claims, text: Text, many: str | None) -> bool:
 )
 def _(c: Claims, text: Text, k: str) -> bool:
     return text.card == "themes" and int(k) == c.k
+
+
+# Where they said it
+
+
+@rule(r"Where they said it|Themes by the stage of the touch before the text\.|Themes by stage\.(?= )")
+def _(_: Claims, text: Text) -> bool:
+    return text.card == "themes-by-stage"
+
+
+@rule(
+    r"Of all texts at the stage: those with the theme; a text may have several\. The stage is that of the last touch in the 7 days before the text\. 95 % \(Wilson, judged by customers\)\. Shares that would reveal fewer than (\d+) customers are withheld\."
+)
+def _(c: Claims, text: Text, k: str) -> bool:
+    return text.card == "themes-by-stage" and int(k) == c.k
 
 
 # What they believe

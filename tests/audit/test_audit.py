@@ -107,7 +107,7 @@ segment = "Needs help"
 [[personas.rules]]
 name = "Everybody else"
 """
-OF_CUSTOMERS = {"personas", "sizes", "standing", "contacts", "moments", "themes", "beliefs"}
+OF_CUSTOMERS = {"personas", "sizes", "standing", "contacts", "moments", "themes", "themes-by-stage", "beliefs"}
 """Cards that count customers at the end of the data: not in a report of some days."""
 
 

@@ -59,6 +59,49 @@ def themes(truth: Truth, told: list[Row]) -> Expected | None:
     return expected
 
 
+def themes_by_stage(truth: Truth, told: list[Row]) -> Expected | None:
+    """The share of texts with each theme at each stage; `told` are the themes of all stages."""
+    book = [Coded(one["name"], one["any"], one.get("none", ())) for one in truth.settings.tables["voice"]["themes"]]
+    names = truth.settings.stage_names
+    cells: dict[tuple[str, str | None], list[tuple[Any, int, int]]] = defaultdict(list)
+    for who, own in truth.paths.touches.items():
+        for place, touch in enumerate(own):
+            text = _text_of(touch.event)
+            if text is None:
+                continue
+            before = [
+                other.stage
+                for other in own[:place]
+                if other.at < touch.at <= other.at + WEEK
+                and other.stage is not None
+                and _text_of(other.event) is None
+                and _is_low(value_of(other.event, "survey"), value_of(other.event, "score")) is None
+            ]
+            found = themes_of(text, book)
+            for theme in (one.name for one in book):
+                for stage in (None, names[before[-1]] if before else ""):
+                    cells[theme, stage].append((who, int(theme in found), 1))
+    order = {name: place for place, name in enumerate([*names, ""])}
+    themes_in_order = {one.name: place for place, one in enumerate(book)}
+    cells = defaultdict(list, {key: _by_customer(own) for key, own in cells.items()})
+    expected = shares_of(
+        truth, cells, lambda key: (order[key[1]] if key[1] is not None else -1, themes_in_order[key[0]])
+    )
+    if expected is None:
+        return None
+    hidden = {row["group"] for row in told if row["measure"] == SHARE and row["state"] == "withheld"}
+    rows = {key: row for key, row in expected.rows.items() if key[1] is not None}
+    for (theme, _), row in rows.items():
+        if theme in hidden:
+            row |= {**dict.fromkeys(row, nothing()), "state": exact("withheld")}
+    return Expected(("theme", "stage"), rows, in_order=True)
+
+
+def _text_of(event: Event) -> str | None:
+    text = value_of(event, "feedback_text")
+    return text if text is not None and text.strip() else None
+
+
 def beliefs(truth: Truth) -> Expected | None:
     """The share of customers whose last answer at a stage is a wished one, by stage and question."""
     asked = {

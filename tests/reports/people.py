@@ -12,7 +12,7 @@ from analytics import ContactSettings, Intent, MomentSettings
 from reports.privacy.people.help import publishable_shares
 from reports.privacy.people.outlook import publishable_outlook
 from reports.privacy.people.people import publishable_sizes, publishable_standing
-from reports.privacy.people.themes import publishable_themes
+from reports.privacy.people.themes import publishable_at_stages, publishable_themes
 from reports.privacy.steps import Steps
 from reports.questions.answers import Outlook, People, PersonaNote, Personas
 from reports.questions.people.asked import PeopleSettings
@@ -21,7 +21,7 @@ from reports.questions.people.help import SHARES
 from reports.questions.people.outlook import BANDS
 from reports.questions.people.people import SIZES, STANDING
 from reports.questions.people.personas import FRAME
-from reports.questions.people.themes import SAID
+from reports.questions.people.themes import AT_STAGES, SAID
 
 PERSONAS = (("Phone", 4800, 0.287), ("Desk", 3600, 0.342), ("App", 90, None))
 TEXT = "{} are 48 % of the placed customers ({:,}). 28.7 % (27.7 % to 29.7 %) of their journeys reach the goal in time."
@@ -66,6 +66,17 @@ def said_frame(names: tuple[str, ...]) -> pl.DataFrame:
     quotes = [{"theme": names[0], "quote": f"{name} <b>&", "customers": 310} for name in names[:2]]
     rows = publishable_themes(texts, quotes, 10, 30, Steps(10))
     return pl.DataFrame([{name: row[name] for name in SAID} for row in rows], schema=SAID)
+
+
+def said_at_frame(names: tuple[str, ...]) -> pl.DataFrame:
+    rows = [
+        {"theme": theme, "stage": stage, "texts": whole, "responses": n, "customers": n, "customers_without": whole - n}
+        | ends("share_of_texts", n / whole)
+        for stage, whole, counts in ((None, 900, (310, 120)), (names[0], 500, (200, 116)), (names[1], 400, (110, 4)))
+        for theme, n in zip(names[:2], counts, strict=True)
+    ]
+    published = publishable_at_stages(rows, 10, 30, Steps(10))
+    return pl.DataFrame([{name: row[name] for name in AT_STAGES} for row in published], schema=AT_STAGES)
 
 
 def believed_frame(names: tuple[str, ...]) -> pl.DataFrame:
@@ -136,6 +147,7 @@ def people_answers(names: tuple[str, ...]) -> People:
         contacts=shares_frame([share_row("contact_rate", None, 61, 1200), *by_stage, *of_contacts]),
         moments=shares_frame(of_moments),
         said=said_frame(names),
+        said_at=said_at_frame(names),
         believed=believed_frame(names),
         outlook=outlook_answer(names[-1]),
         asked=asked,

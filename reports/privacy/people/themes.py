@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from reports.privacy.people.help import publishable_shares, shares_of_help_in_steps
-from reports.privacy.rules import small
+from reports.privacy.rules import small, withheld
 from reports.privacy.stages import WITHHELD
 from reports.privacy.steps import Steps
 
@@ -33,16 +33,12 @@ def publishable_themes(
     row is the theme, empty for texts without one. Low scores of a theme that is withheld are withheld.
     """
     shares = [
-        {
-            **{"measure": measure, "group": row["theme"] or "", "part": row[part], "whole": row[whole]},
-            **{"customers_part": row[behind], "customers_rest": row[rest]},
-            **{f"share{end}": row[f"{rate}{end}"] for end in ("", "_low", "_high")},
-        }
-        for measure, (part, whole, behind, rest, rate) in _OF.items()
+        _share(row, measure)
+        for measure, (_, whole, *_) in _OF.items()
         for row in rows
         if row[whole] and (measure == SHARE or row["theme"] is not None)
     ]
-    hidden = {row["group"] for row in publishable_shares(shares, k, least) if _is_hidden(row, SHARE)}
+    hidden = _hidden(shares, k, least)
     marked = [row | {"secret": row["measure"] == LOW and row["group"] in hidden} for row in shares]
     published = shares_of_help_in_steps(publishable_shares(marked, k, least), steps, "themes")
     told: dict[str, list[str]] = {}
@@ -58,5 +54,42 @@ def publishable_themes(
     ]
 
 
-def _is_hidden(row: Mapping[str, Any], measure: str) -> bool:
-    return bool(row["measure"] == measure and row["state"] == WITHHELD)
+def publishable_at_stages(rows: Sequence[Mapping[str, Any]], k: int, least: int, steps: Steps) -> list[Row]:
+    """The shares of themes at each stage, in which whatever must not be published is None.
+
+    In: `themes` by stage, whose `stage` is None in the totals. The stages of a theme add up to its total, which stands
+    on the same page: none is revealed as the rest of it. Of a theme that is withheld there all stages are withheld, and
+    of a stage of few customers all themes, as its texts are the same in each.
+    """
+    totals = [_share(row, SHARE) for row in rows if row["stage"] is None]
+    hidden = _hidden(totals, k, least)
+    people: dict[str, int] = {}
+    for row in rows:
+        if row["stage"] is not None:
+            people[row["stage"]] = max(people.get(row["stage"], 0), row["customers"], row["customers_without"])
+    few = withheld(people, [[*people]], k)
+    shares = [
+        _share(row, SHARE)
+        | {"measure": row["theme"], "group": row["stage"], "theme": row["theme"], "stage": row["stage"]}
+        | {"secret": row["theme"] in hidden or row["stage"] in few}
+        for row in rows
+        if row["theme"] is not None
+    ]
+    published = shares_of_help_in_steps(publishable_shares(shares, k, least), steps, "themes-by-stage")
+    return [row for row in published if row["stage"] is not None]
+
+
+def _share(row: Mapping[str, Any], measure: str) -> Row:
+    """A share of `themes`, with the customers behind it."""
+    part, whole, behind, rest, rate = _OF[measure]
+    return {
+        **{"measure": measure, "group": row["theme"] or "", "part": row[part], "whole": row[whole]},
+        **{"customers_part": row[behind], "customers_rest": row[rest]},
+        **{f"share{end}": row[f"{rate}{end}"] for end in ("", "_low", "_high")},
+    }
+
+
+def _hidden(shares: Sequence[Row], k: int, least: int) -> set[str]:
+    """The themes of which no share is told."""
+    published = publishable_shares(shares, k, least)
+    return {row["group"] for row in published if row["measure"] == SHARE and row["state"] == WITHHELD}

@@ -24,7 +24,7 @@ from reports.questions.people.beliefs import what_they_believe
 from reports.questions.people.help import reached_by_steps, shares_of_contacts, shares_of_moments
 from reports.questions.people.outlook import published_outlook
 from reports.questions.people.personas import published_personas
-from reports.questions.people.themes import what_they_said
+from reports.questions.people.themes import what_they_said, where_they_said_it
 from reports.settings import ReportSettings
 
 WEEKS: Final = timedelta(weeks=4)
@@ -75,6 +75,7 @@ def people_of(
         contacts=shares_of_contacts(paths, settings, asked.contacts, steps, goals=goals),
         moments=shares_of_moments(paths, settings, asked.moments, steps),
         said=what_they_said(paths, settings, asked.spoken, steps),
+        said_at=where_they_said_it(paths, settings, asked.spoken, steps),
         believed=what_they_believe(paths, settings, asked.believed, steps),
         outlook=published_outlook(settings, asked.ahead, steps),
         asked=asked,

@@ -100,6 +100,7 @@ def check(site: Path, ask: Ask, settings: Settings) -> set[str]:
             "contacts": _contacts,
             "moments": _moments,
             "themes": _themes,
+            "themes-by-stage": _themes_by_stage,
             "beliefs": _beliefs,
             "outlook": _outlook,
             "sizes": _sizes,
@@ -430,6 +431,15 @@ def _themes(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettin
         own = told[row["group"]]
         share, part = ("share_of_texts", "responses") if row["measure"] == "theme_share" else ("low_rate", "low")
         _is_told(row, {"share": own[share], "part": own[part]}, ("share", "part"))
+
+
+def _themes_by_stage(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
+    rows = ask("voice", "themes", "--by", "stage")
+    told = {(row["theme"], row["stage"] or ""): row for row in rows if not row["is_total"]}
+    for row in page.frames["themes-by-stage"]:
+        own = told[row["theme"], row["stage"]]
+        share = {"share": own["share_of_texts"], "part": own["responses"], "whole": own["texts"]}
+        _is_told(row, share, ("share", "part", "whole"))
 
 
 def _beliefs(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
