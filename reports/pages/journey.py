@@ -212,9 +212,12 @@ def said_card(answers: Answers, settings: ReportSettings) -> Part | None:
 
 
 def said_at_card(answers: Answers, settings: ReportSettings) -> Part | None:
-    """The themes of what customers wrote, stage by stage; null without a codebook, stages or texts."""
+    """The themes of what customers wrote, stage by stage; null where none may be told.
+
+    The shares that are told are drawn; the table has the others, too.
+    """
     frame = answers.people.said_at
-    if frame is None:
+    if frame is None or not frame["share"].count():
         return None
     rows = [
         Measured.of(
@@ -222,9 +225,8 @@ def said_at_card(answers: Answers, settings: ReportSettings) -> Part | None:
             "share",
             name=people.said_at_name(row),
             figures=(count(row["part"]), count(row["whole"])),
-            note=people.note_of(row),
         )
-        for row in frame.iter_rows(named=True)
+        for row in frame.drop_nulls("share").iter_rows(named=True)
     ]
     part = Part(
         id="themes-by-stage",
