@@ -71,7 +71,7 @@ def explore(
     host: Annotated[str, typer.Option(help="Listen by this name of this machine.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 picks a free port.")] = 0,
     behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="For the readers whom the proxy of [explore] logs in, in tens.")
+        bool, typer.Option("--behind-proxy", help="For the readers whom the proxy of \\[explore] logs in, in tens.")
     ] = False,
     segment: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="Open it with only this segment; repeatable.")

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from expectations.config.file import ConfigFile
 from expectations.errors import ConfigurationError, DefinitionError, nearest
 from journeys import terminal
 from journeys.app import DEFAULT, AsJson, Config, app, settings_of
 
 if TYPE_CHECKING:
     from analytics import Paths
+    from expectations.config.file import ConfigFile
     from journeys.settings import Settings
 
 TABLES: Final = ("goals", "funnels", "segments")
@@ -33,7 +33,7 @@ Row = dict[str, Any]
 @app.command()
 def propose(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="[[goals]], [[funnels]] and [[segments]], as in journeys.toml.")
+        Path, typer.Argument(metavar="FILE", help="[\\[goals]], [\\[funnels]] and [\\[segments]], as in journeys.toml.")
     ],
     as_json: AsJson = False,
     config: Config = DEFAULT,
@@ -81,6 +81,7 @@ def proposed_rows(settings: Settings, config: Path, file: Path) -> list[Row]:
 def _proposal(file: Path) -> ConfigFile:
     """The file, with valid tables and a name of its own for each."""
     from analytics import Goal, NamedFunnel, NamedSegment
+    from expectations.config.file import ConfigFile
 
     proposal = ConfigFile.open(file, TABLES)
     for table, model in (("goals", Goal), ("funnels", NamedFunnel), ("segments", NamedSegment)):
@@ -100,6 +101,8 @@ def _proposal(file: Path) -> ConfigFile:
 
 def _merged(settings: Settings, proposal: ConfigFile, config: Path) -> Settings:
     """The settings with the proposal: a definition takes the place of the one of its name, others are added."""
+    from expectations.config.file import ConfigFile
+
     merged = settings_of(config)
     data = dict(settings.file.data)
     for table in TABLES:

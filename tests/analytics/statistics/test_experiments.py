@@ -72,6 +72,11 @@ def test_a_sample_ratio_is_the_librarys_test(variants: list[tuple[int, int]]) ->
         assert found.log10_p == pytest.approx(math.log10(expected.pvalue), abs=1e-6)
 
 
+def test_a_variant_without_a_customer_counts_as_none() -> None:
+    planned = {"A": 0.5, "B": 0.5}
+    assert sample_ratio({"A": 9}, planned).chi2 == sample_ratio({"A": 9, "B": 0}, planned).chi2 == pytest.approx(9)
+
+
 def test_a_p_value_that_is_too_small_for_a_float_still_has_its_logarithm() -> None:
     found = sample_ratio({"A": 100_000, "B": 0, "C": 0}, {"A": 0.4, "B": 0.3, "C": 0.3})
     assert found.p_value == 0 and found.log10_p == pytest.approx(-found.chi2 / 2 / math.log(10))

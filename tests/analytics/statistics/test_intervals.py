@@ -34,6 +34,7 @@ from analytics.statistics.tests import (
     shares_against,
     two_proportions_z,
 )
+from expectations.errors import DefinitionError
 
 COUNTS = [(0, 1), (1, 1), (0, 30), (5, 30), (30, 30), (123, 4567)]
 
@@ -292,3 +293,10 @@ def test_an_interval_by_customers_holds_the_truth_in_95_of_100_cases(journeys: i
     plain = wilson(reached, whole)
     narrow = ((plain.low <= expected) & (expected <= plain.high)).mean()
     assert journeys == 1 or narrow < 0.92
+
+
+@pytest.mark.parametrize(("k", "n"), [(21, 20), (-1, 20), (1, -20), (25, 20)])
+def test_counts_that_cannot_be_are_refused_and_nothing_of_nothing_is_unknown(k: float, n: float) -> None:
+    with pytest.raises(DefinitionError, match="cannot be"):
+        wilson(k, n)
+    assert np.isnan(wilson(0, 0).low) and not np.isnan(wilson(20 * (1 + 1e-12), 20).low)

@@ -71,6 +71,10 @@ def test_a_weighted_score_is_nearer_to_all_where_those_with_trouble_answer_more(
     assert total["weighted"] == pytest.approx(0.9 * 16 / 18 + 0.1 * 3 / 12)
     assert [row["share_of_answers"] for row in each] == [0.4, 0.6]
     assert (total["at_least"], total["at_most"]) == (19 / 1000, (19 + 970) / 1000)
+    reach = [(share, own) for share, own in zip((0.1, 0.9), each, strict=True)]
+    for end in ("low", "high"):
+        squares = (share**2 * (own["measure"] - own[end]) ** 2 for share, own in reach)
+        assert abs(total["weighted"] - total[f"weighted_{end}"]) == pytest.approx(math.sqrt(sum(squares)))
     few = weighted_score("csat", [Stratum("a", 50, {5: 9}), Stratum("b", 50, {5: 10})]).row(0, named=True)
     assert (few["weighted"], few["at_least"]) == (None, 0.19)
     ces = weighted_score("ces", [Stratum("a", 10, {4: 10}), Stratum("b", 10, {})]).row(0, named=True)

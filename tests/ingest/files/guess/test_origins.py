@@ -41,7 +41,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def propose(address: str, **more: str) -> tuple[Settings, list[str]]:
     columns = start.named("buyer", "at", "item")
-    commands = start.propose([address], Path("journeys.toml"), columns, force=False, **more)
+    commands = start.propose_configuration([address], Path("journeys.toml"), columns, force=False, **more)
     return Settings(Path("journeys.toml")), commands
 
 
