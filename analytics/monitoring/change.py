@@ -25,7 +25,15 @@ from analytics.funnels.counts import FunnelMeasure, GroupCounts
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants_of
 from analytics.funnels.scan import FOREVER, Range, RangeReading, bound
-from analytics.monitoring.change_parts import OFS, PART, PERIODS_COMPARED, Level, Of, counts_of_family
+from analytics.monitoring.change_parts import (
+    OFS,
+    PART,
+    PERIODS_COMPARED,
+    Level,
+    Of,
+    counted_by_family,
+    counts_of_family,
+)
 from analytics.segments.factors import context_columns
 from analytics.statistics.replicates import replicate_of_customers
 from analytics.store.encoding import Dictionaries, as_text
@@ -102,15 +110,7 @@ class ChangeCounts(FunnelMeasure):
             found = found.with_columns(pl.Series("replicate", replicate, pl.UInt32), *self._values(some))
             found = found.filter("mature")
             sums = [_summed(name, dtype) for name, dtype in self.count_types.items()]
-            for number, family in enumerate(((), *self.families)):
-                table = found.group_by(*family, "period", "replicate").agg(sums)
-                tables.append(
-                    table.with_columns(
-                        *(pl.lit(None, self.schema[n]).alias(n) for n in self.definition.by if n not in family),
-                        pl.lit(number == 0).alias(IS_TOTAL),
-                        pl.lit(number, pl.UInt32).alias("family"),
-                    ).select(*self.schema)
-                )
+            tables += counted_by_family(found, self.families, sums, self.schema)
         return pl.concat(tables)
 
     def _values(self, some: RangeReading) -> list[pl.Series]:

@@ -7,7 +7,7 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final, Literal
@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.partials import numbered
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.decomposition import known_in_both, mix_and_rate, worth_of_factors
@@ -226,6 +227,23 @@ class Level:
             return {"share_cut": None, "value_left_out": None}
         whole, cut, left_out, _ = self.values.sum(axis=(0, 1)).tolist()
         return {"share_cut": (whole - cut) / whole if whole else None, "value_left_out": int(left_out)}
+
+
+def counted_by_family(
+    rows: pl.DataFrame, families: Sequence[Sequence[str]], sums: Sequence[pl.Expr], schema: Mapping[str, Any]
+) -> Iterator[pl.DataFrame]:
+    """The sums of rows by period and replicate, of everybody and of the groups of each family of columns.
+
+    The tables are what `counts_of_family` reads, in the columns of `schema`; the other columns of families are null.
+    """
+    columns = dict.fromkeys(name for family in families for name in family)
+    for number, family in enumerate(((), *families)):
+        table = rows.group_by(*family, "period", "replicate").agg(sums)
+        yield table.with_columns(
+            *(pl.lit(None, schema[name]).alias(name) for name in columns if name not in family),
+            pl.lit(number == 0).alias(IS_TOTAL),
+            pl.lit(number, pl.UInt32).alias("family"),
+        ).select(*schema)
 
 
 def counts_of_family(

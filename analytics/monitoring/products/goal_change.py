@@ -31,7 +31,7 @@ from analytics.monitoring.change import (
     families_of,
     spans_given,
 )
-from analytics.monitoring.change_parts import PART, PERIODS_COMPARED, Level, counts_of_family
+from analytics.monitoring.change_parts import PART, PERIODS_COMPARED, Level, counted_by_family, counts_of_family
 from analytics.paths.sequences import UnitSequences
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.decomposition import known_in_both, worth_of_factors
@@ -119,18 +119,8 @@ class GoalChange(StageMeasure):
             pl.col(" person").filter(f"reached_{step}").n_unique().cast(pl.Int64).alias(f"customers_{step}")
             for step, _ in self.names
         ]
-        tables = [pl.DataFrame(schema=self.schema)]
-        for number, family in enumerate(((), *self.families)):
-            table = units.group_by(*family, "period", "replicate").agg(sums)
-            missing = [name for name in self.view.groups if name not in family]
-            tables.append(
-                table.with_columns(
-                    *(pl.lit(None, self.schema[name]).alias(name) for name in missing),
-                    pl.lit(number == 0).alias(IS_TOTAL),
-                    pl.lit(number, pl.UInt32).alias("family"),
-                ).select(*self.schema)
-            )
-        return pl.concat(tables)
+        empty = pl.DataFrame(schema=self.schema)
+        return pl.concat([empty, *counted_by_family(units, self.families, sums, self.schema)])
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `goal_change`."""
