@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -55,6 +56,8 @@ _OF_STORAGE: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 )
 _LONGEST: Final = 300
+Days = tuple[date, date]
+"""The first and the last day of a period."""
 
 EXTRAS: Final = {
     **dict.fromkeys(("kafka", "fastavro", "orjson", "prometheus_client", "pyarrow"), "landing"),
@@ -290,3 +293,13 @@ def printed_as(*, json: bool, csv: bool = False) -> terminal.As:
     from journeys import terminal
 
     return terminal.As.json if json else terminal.As.csv if csv else terminal.As.table
+
+
+def days_given(name: str, text: str) -> Days:
+    """The first and the last day of a period, of the option of this name."""
+    try:
+        first, last = (date.fromisoformat(each) for each in text.split(".."))
+    except ValueError:
+        expected = "two days, such as 2026-02-01..2026-02-25"
+        raise DefinitionError("A period cannot be read.", where=f"--{name}", expected=expected, found=text) from None
+    return first, last

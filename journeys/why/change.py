@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from expectations.errors import DefinitionError
 from journeys import terminal
-from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+from journeys.app import DEFAULT, AsCsv, AsJson, Config, Days, app, days_given, printed_as, settings_of
 from journeys.commands.funnel import checked_question, named_question
 from journeys.segmented import Only, columns_of, funnel_of, with_segments_of
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from analytics import Funnel
     from journeys.settings import Settings
 
-Days = tuple[date, date]
 ROWS: Final = 8
 """Rows of a family of segments that a table shows; JSON and CSV contain all rows."""
 DAYS: Final = "28d"
@@ -136,16 +135,6 @@ def _length(text: str) -> timedelta:
     if length < timedelta(days=1) or length % timedelta(days=1):
         raise DefinitionError("Periods are of whole days.", where="--compare", expected="such as 28d", found=text)
     return length
-
-
-def days_given(name: str, text: str) -> Days:
-    """The first and the last day of a period, of the option of this name."""
-    try:
-        first, last = (date.fromisoformat(each) for each in text.split(".."))
-    except ValueError:
-        expected = "two days, such as 2026-02-01..2026-02-25"
-        raise DefinitionError("A period cannot be read.", where=f"--{name}", expected=expected, found=text) from None
-    return first, last
 
 
 def _print(answer: pl.DataFrame, definition: Funnel, days: dict[str, Days]) -> None:

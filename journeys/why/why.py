@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -12,18 +12,16 @@ import typer
 
 from expectations.errors import DefinitionError, nearest
 from journeys import terminal
-from journeys.app import DEFAULT, AsJson, Config, On, app, paths_on, settings_of
+from journeys.app import DEFAULT, AsJson, Config, Days, On, app, days_given, paths_on, settings_of
 from journeys.commands.funnel import checked_question, named_question
 from journeys.reported.releases import releases_in
 from journeys.segmented import Only, columns_of, funnel_of, members_only, with_segments_of
-from journeys.why.change import days_given
 from journeys.why.watch import watches_on
 
 if TYPE_CHECKING:
     from analytics import Funnel, Goal, Paths
     from journeys.settings import Settings
 
-Days = tuple[date, date]
 EXAMPLE_WEEK: Final = "2026-W09"
 
 
